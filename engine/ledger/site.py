@@ -1,0 +1,33 @@
+"""Where the parts of a stack are: addresses, folders, secrets. Made by api/settings.py, handed to every process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.ledger.clock import Clock
+
+BUNDLES = Path(__file__).parent.parent / "bundles"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """One stack. Folders below `data_dir`: `offline`, `archive`, `models`, `bundles`, `feast`, `valkey`, `logs`."""
+
+    data_dir: Path
+    key: bytes
+    clock: Clock
+    redis_url: str = "redis://127.0.0.1:6399/0"
+    journal_url: str = ""
+    temporal_address: str = "127.0.0.1:7233"
+    temporal_namespace: str = "default"
+    temporal_ui: str = "http://127.0.0.1:8233"
+    task_queue: str = "tactful"
+    bundle: Path = BUNDLES / "telco"
+    webhook_url: str | None = None
+    webhook_secret: str = ""
+
+    @property
+    def journal(self) -> str:
+        """The SQLAlchemy address of the journal: SQLite in the data directory unless set."""
+        return self.journal_url or f"sqlite:///{self.data_dir / 'journal.sqlite'}"

@@ -1,0 +1,240 @@
+"""What a decision is made of: request, snapshot, candidate, drop, decision. Frozen, and free of I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+Scalar = str | int | float | bool | None
+
+
+class Level(StrEnum):
+    """How complete the ground was that a decision stood on, best first (SEMANTICS D11)."""
+
+    FULL = "full"
+    STALE = "stale"
+    PARTIAL = "partial"
+    CACHED = "cached"
+    STATIC = "static"
+
+
+class Stage(StrEnum):
+    """The stages of the funnel, in the order in which a candidate meets them (SEMANTICS D2)."""
+
+    AVAILABILITY = "availability"
+    CHANNEL = "channel"
+    HOLD = "hold"
+    LEVEL = "level"
+    ELIGIBILITY = "eligibility"
+    APPLICABILITY = "applicability"
+    SUITABILITY = "suitability"
+    CONSENT = "consent"
+    CONTACT_LIMIT = "contact_limit"
+    PROPENSITY = "propensity"
+    ARBITRATION = "arbitration"
+    PLACEMENT = "placement"
+
+
+class Status(StrEnum):
+    """What became of a candidate: shown, good enough but outranked, or dropped."""
+
+    CHOSEN = "chosen"
+    PASSED = "passed"
+    DROPPED = "dropped"
+
+
+class ContactKind(StrEnum):
+    """What happened between the business and a customer; each contact limit says which kinds count."""
+
+    DISPATCH = "dispatch"
+    DELIVERY = "delivery"
+    IMPRESSION = "impression"
+    RESPONSE = "response"
+
+
+class HoldState(StrEnum):
+    """`orphaned`: the owning workflow ended without releasing it; still in force, and a task for operators."""
+
+    ACTIVE = "active"
+    ORPHANED = "orphaned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """A place on a page, in a call script or in a message that takes up to `limit` offers."""
+
+    name: str = "main"
+    limit: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One question to the engine. `customer` is the opaque reference, never an external id.
+
+    `now` is the stack's time, `seed` the dice: both are arguments so that a decision can be re-run.
+    """
+
+    decision_id: str
+    customer: str
+    channel: str
+    now: datetime
+    seed: int
+    placements: tuple[Placement, ...] = (Placement(),)
+    context: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    purposes: tuple[str, ...] = ()
+    """Only these purposes are considered; empty means all. Journeys use it to ask for one kind of message."""
+    tags: tuple[str, ...] = ()
+    """Only actions that carry one of these tags are considered; empty means all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A lease that silences purposes and tags for one customer until its owner releases it.
+
+    `owner` is a workflow id, or `operator:<author>`. `seq` is the journal position of the event that placed it: a release names
+    the last position it has seen, so a hold that was placed again in the meantime stays.
+    """
+
+    id: str
+    purposes: tuple[str, ...]
+    tags: tuple[str, ...]
+    since: datetime
+    because: str
+    owner: str
+    seq: int
+    until: datetime | None = None
+    state: HoldState = HoldState.ACTIVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """One entry of a customer's contact ledger. `at` is in milliseconds of the stack's clock since 1970."""
+
+    id: str
+    kind: ContactKind
+    at: int
+    channel: str
+    action: str
+    group: str
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JourneyState:
+    """Where a running journey of this customer stands."""
+
+    id: str
+    kind: str
+    stage: str
+    since: datetime
+    due: datetime | None = None
+    waiting_for: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All that is known of one customer at one moment.
+
+    `features` maps `view.feature` to its value; `feature_times` maps each view that was found to its event time.
+    `consents` maps `purpose:channel` to granted or refused; what is not there was not recorded.
+    `reconciled` is False when the live state could not be read or is being rebuilt: then nothing commercial and nothing
+    that counts towards a limit may be offered, and `holds`, `consents` and `contacts` say nothing.
+    `because` says in words what is missing.
+    """
+
+    customer: str
+    reconciled: bool
+    version: int = 0
+    features: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
+    feature_times: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    holds: tuple[Hold, ...] = ()
+    consents: Mapping[str, bool] = field(default_factory=dict[str, bool])
+    contacts: tuple[Contact, ...] = ()
+    journeys: tuple[JourneyState, ...] = ()
+    because: tuple[str, ...] = ()
+
+    @property
+    def known(self) -> bool:
+        """Whether the feature store knows anything of this customer."""
+        return bool(self.feature_times)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """Why a candidate is not offered: the stage and rule that stopped it, in words, and until when (None: not known)."""
+
+    stage: Stage
+    rule: str
+    detail: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """What the models said, rounded to 9 decimals: recorded with the decision, and given again at replay.
+
+    `customer` holds scores of the customer alone (`churn`); `acceptance` one propensity per (action, channel) asked for, in
+    order, None where no model could say. `models` maps a model's name to its artefact hash, `because` says what was missing.
+    """
+
+    customer: Mapping[str, float] = field(default_factory=dict[str, float])
+    acceptance: tuple[float | None, ...] = ()
+    models: Mapping[str, str] = field(default_factory=dict[str, str])
+    backend: str = "none"
+    because: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One treatment on its way through the funnel, with the parts of `priority = P x C x V x L` (SEMANTICS D7)."""
+
+    action: str
+    treatment: str
+    status: Status
+    drops: tuple[Drop, ...] = ()
+    propensity: float | None = None
+    context_weight: float | None = None
+    value: float | None = None
+    lever: float | None = None
+    priority: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A chosen treatment, as the channel shows it."""
+
+    action: str
+    treatment: str
+    purpose: str
+    tags: tuple[str, ...]
+    group: str
+    rank: int
+    propensity: float
+    priority: float
+    content: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The answer: offers by placement (an empty tuple is a valid answer), and everything that explains it.
+
+    `funnel` maps each stage to how many candidates it dropped, by rule.
+    """
+
+    decision_id: str
+    at: datetime
+    level: Level
+    because: tuple[str, ...]
+    placements: Mapping[str, tuple[Offer, ...]]
+    holds: tuple[Hold, ...]
+    candidates: tuple[Candidate, ...]
+    funnel: Mapping[str, Mapping[str, int]]
+    bundle: str
+
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        """All offers of all placements."""
+        return tuple(offer for offers in self.placements.values() for offer in offers)
