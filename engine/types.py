@@ -238,3 +238,19 @@ class Decision:
     def offers(self) -> tuple[Offer, ...]:
         """All offers of all placements."""
         return tuple(offer for offers in self.placements.values() for offer in offers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened, as the journal took it. `seq` is its journal position, `at` the stack's time of acceptance.
+
+    `data` may hold personal text (`text`): it stays in the journal and never goes to Temporal.
+    """
+
+    source: str
+    id: str
+    type: str
+    customer: str
+    at: datetime
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    seq: int = 0

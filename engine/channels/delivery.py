@@ -1,0 +1,68 @@
+"""What a channel adapter gets and gives back: one message in, one delivery out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+
+class Repeat(StrEnum):
+    """What to do when the outcome of a delivery is unknown.
+
+    `idempotent`: the receiver knows the message id, so the same id is sent again. `at_most_once`: it is not.
+    """
+
+    IDEMPOTENT = "idempotent"
+    AT_MOST_ONCE = "at_most_once"
+
+
+class DeliveryStatus(StrEnum):
+    """`rejected` is final; `unknown` means that the message may or may not have arrived."""
+
+    DELIVERED = "delivered"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """The outcome of one attempt; `detail` says why in words."""
+
+    status: DeliveryStatus
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message to one customer. `message_id` is the idempotency key and the same in every attempt.
+
+    `external_customer` is the id that the outside knows; `customer` the opaque reference. `exempt` names the class that
+    frees it from contact limits, if any. `at` is the stack's time of the step that sends it.
+    """
+
+    message_id: str
+    customer: str
+    external_customer: str
+    channel: str
+    action: str
+    treatment: str
+    group: str
+    purpose: str
+    tags: tuple[str, ...]
+    content: Mapping[str, str]
+    decision_id: str
+    journey: str
+    step: str
+    at: datetime
+    exempt: str | None = None
+
+
+class Adapter(Protocol):
+    """Delivers messages to the world. Never raises for what the other side does: it answers with a Delivery."""
+
+    repeat: Repeat
+
+    async def deliver(self, message: Message) -> Delivery: ...
