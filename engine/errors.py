@@ -42,6 +42,12 @@ class InvalidEvent(InvalidInput):
     code = "invalid_event"
 
 
+class RuleError(InvalidInput):
+    """A rule or value that is not in the rule language: what is wrong, and what is allowed."""
+
+    code = "invalid_rule"
+
+
 class NotFound(TactfulError):
     """What was asked for does not exist."""
 
