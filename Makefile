@@ -28,7 +28,7 @@ setup: .venv/ready ## make .venv with the locked packages and the command `tactf
 check: setup ## format, lint, strict types, architecture
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/pytest -q tests/test_architecture.py
 
 test: setup ## every test that fits into eight minutes, on the real servers

@@ -1,0 +1,51 @@
+"""The settings as `tactful config` shows them: where each comes from, secrets masked."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from urllib.parse import urlsplit, urlunsplit
+
+from api.settings import PREFIX, Settings, config_file
+
+
+def origins(options: Mapping[str, object] | None = None) -> dict[str, str]:
+    """Where each setting comes from: an option, a variable, the file, or its default."""
+    variables = {name.upper() for name, value in os.environ.items() if value}
+    kept = tomllib.loads(config_file().read_text()) if config_file().is_file() else {}
+    found: dict[str, str] = {}
+    for name in Settings.model_fields:
+        variable = PREFIX + name.upper()
+        if (options or {}).get(name) is not None:
+            found[name] = "--" + name.replace("_", "-")
+        elif variable in variables:
+            found[name] = variable
+        else:
+            found[name] = str(config_file()) if name in kept else "default"
+    return found
+
+
+def shown(settings: Settings) -> dict[str, object]:
+    """The settings as they may be printed: secrets and passwords masked."""
+    values: dict[str, object] = settings.model_dump(mode="json")
+    return {name: _masked(name, value) for name, value in values.items()}
+
+
+def _masked(name: str, value: object) -> object:
+    if name.endswith("_url") and isinstance(value, str):
+        return without_password(value)
+    return value
+
+
+def without_password(address: str) -> str:
+    """The address with its password masked.
+
+    >>> without_password("redis://:hunter2@cache:6379/0")
+    'redis://:***@cache:6379/0'
+    """
+    parts = urlsplit(address)
+    if parts.password is None:
+        return address
+    user, host = parts.username or "", parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{user}:***@{host}"))
