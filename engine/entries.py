@@ -1,0 +1,130 @@
+"""YAML and JSON as entries that remember their file and line, so that a problem can say where it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+import yaml
+
+from engine.types import Scalar
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_WHOLE = re.compile(r"[-+]?\d{1,15}")
+_DECIMAL = re.compile(r"[-+]?\d{1,15}\.\d+")
+_CONSTANTS: Mapping[str, Scalar] = {"true": True, "false": False, "null": None, "~": None, "": None}
+DEEPEST_NESTING = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A value and where it was written. Lists hold entries, mappings hold entries by key."""
+
+    value: Scalar | tuple[Entry, ...] | Mapping[str, Entry]
+    file: str
+    line: int
+
+    def plain(self) -> Any:
+        """The value without places, as JSON would have it."""
+        if isinstance(self.value, tuple):
+            return [entry.plain() for entry in self.value]
+        if isinstance(self.value, Mapping):
+            return {key: entry.plain() for key, entry in self.value.items()}
+        return self.value
+
+
+@dataclass(slots=True)
+class Problems:
+    """All that is wrong with a bundle, gathered while it is read."""
+
+    found: list[tuple[str, int, str]] = field(default_factory=list[tuple[str, int, str]])
+
+    def note(self, place: Entry, text: str) -> None:
+        """Remember that `text` is wrong at `place`."""
+        self.found.append((place.file, place.line, text))
+
+    def lines(self) -> list[str]:
+        """`file:line: text`, in the order of files and lines."""
+        return [f"{file}:{line}: {text}" for file, line, text in sorted(set(self.found))]
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """`, did you mean x?` for the choice that looks most like `word`, else what may be written."""
+    known = sorted(choices)
+    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    if close:
+        return f", did you mean {close[0]}?"
+    return f"; write one of {', '.join(known)}" if 0 < len(known) <= 12 else ""
+
+
+def from_yaml(text: str, file: str, problems: Problems) -> Entry:
+    """The entries of one YAML file. Only true and false are conditions, and dates stay text."""
+    try:
+        node = yaml.compose(text, Loader=_LOADER)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = Entry({}, file, mark.line + 1 if mark else 1)
+        what = getattr(error, "problem", None) or str(error)
+        problems.note(place, f"this is not YAML: {what}; check the indents, colons and quotes")
+        return place
+    return _from_node(node, file, 1, problems, 0) if node else Entry({}, file, 1)
+
+
+def from_plain(value: Any, path: str = "source") -> Entry:
+    """The entries of loaded JSON; each place is its path."""
+    if isinstance(value, dict):
+        mapping: dict[str, Any] = value
+        entries = {key: from_plain(child, f"{path}/{key}") for key, child in mapping.items()}
+        return Entry(entries, path, 0)
+    if isinstance(value, list):
+        items: list[Any] = value
+        return Entry(tuple(from_plain(child, path) for child in items), path, 0)
+    return Entry(value, path, 0)
+
+
+def _from_node(node: yaml.Node, file: str, line: int, problems: Problems, depth: int) -> Entry:
+    if depth > DEEPEST_NESTING:
+        problems.note(Entry(None, file, line), f"nested deeper than {DEEPEST_NESTING} levels")
+        return Entry(None, file, line)
+    if isinstance(node, yaml.MappingNode):
+        return _from_mapping(node, file, line, problems, depth)
+    if isinstance(node, yaml.SequenceNode):
+        items = [_from_node(i, file, _line(i), problems, depth + 1) for i in node.value]
+        return Entry(tuple(items), file, line)
+    return Entry(_scalar(node), file, line)
+
+
+def _from_mapping(
+    node: yaml.MappingNode, file: str, line: int, problems: Problems, depth: int
+) -> Entry:
+    entries: dict[str, Entry] = {}
+    for key_node, value_node in node.value:
+        key, at = str(key_node.value), _line(key_node)
+        if not isinstance(key_node, yaml.ScalarNode):
+            problems.note(Entry(None, file, at), "a key must be a plain word")
+        elif key in entries:
+            problems.note(
+                Entry(None, file, at),
+                f"{key} is here twice, first in line {entries[key].line}; keep one of them",
+            )
+        else:
+            entries[key] = _from_node(value_node, file, at, problems, depth + 1)
+    return Entry(entries, file, line)
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+def _scalar(node: yaml.Node) -> Scalar:
+    text = str(node.value)
+    if getattr(node, "style", None):
+        return text
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    return float(text) if _DECIMAL.fullmatch(text) else text

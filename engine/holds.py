@@ -1,0 +1,34 @@
+"""Which holds cover a candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from engine.catalog import Action
+from engine.types import Hold
+
+COMMERCIAL = "commercial"
+SALES = "sales"
+
+
+def commercial(purpose: str, tags: Collection[str]) -> bool:
+    """Whether this sells: purpose sales, or a price, a discount or a change of contract (tag `commercial`)."""
+    return purpose == SALES or COMMERCIAL in tags
+
+
+def in_force(holds: Iterable[Hold], now: datetime) -> tuple[Hold, ...]:
+    """The holds that have not passed their end."""
+    return tuple(hold for hold in holds if hold.until is None or hold.until > now)
+
+
+def covers(hold: Hold, purpose: str, tags: Collection[str]) -> bool:
+    """Whether a hold silences a purpose or one of the tags."""
+    return purpose in hold.purposes or any(tag in hold.tags for tag in tags)
+
+
+def covering(holds: Iterable[Hold], action: Action) -> Hold | None:
+    """The first hold that silences an action. Exempt actions (service, legal, safety) pass, unless they sell."""
+    if action.exempt and not commercial(action.purpose, action.tags):
+        return None
+    return next((hold for hold in holds if covers(hold, action.purpose, action.tags)), None)

@@ -1,0 +1,136 @@
+"""Decisions on their way from the stream to Parquet, and back by id."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import orjson
+from redis.exceptions import RedisError
+from sqlalchemy import delete, select
+
+from engine.ledger import ids, keys, tables
+
+if TYPE_CHECKING:
+    from engine.ledger.ledger import Ledger
+
+BATCH = 5_000
+
+
+async def find(ledger: Ledger, decision_id: str) -> bytes | None:
+    """The record of a decision from the stream, else the spool, else the archive."""
+    streamed = await _in_stream(ledger, decision_id)
+    if streamed is not None:
+        return streamed
+    query = select(tables.spool.c.record).where(tables.spool.c.decision_id == decision_id)
+    spooled = await ledger.journal.read(lambda connection: connection.execute(query).scalar())
+    if spooled is not None:
+        return bytes(spooled)
+    return await asyncio.to_thread(_in_files, ledger.site.data_dir / "archive", decision_id)
+
+
+async def _in_stream(ledger: Ledger, decision_id: str) -> bytes | None:
+    try:
+        entry = await cast(Awaitable[bytes | None], ledger.redis.get(keys.decision(decision_id)))
+        if entry is None:
+            return None
+        found = cast(Sequence[Any], await ledger.redis.xrange(keys.DECISIONS, entry, entry))
+    except (RedisError, OSError):
+        return None
+    return found[0][1][b"r"] if found else None
+
+
+def _in_files(folder: Path, decision_id: str) -> bytes | None:
+    import duckdb  # only where an old decision is asked for
+
+    day = ids.time_of(decision_id).date()
+    files = [str(path) for path in sorted(_folder(folder, day).glob("*.parquet"))]
+    if not files:
+        return None
+    query = "select record from read_parquet(?) where decision_id = ? limit 1"
+    with duckdb.connect() as connection:
+        row = connection.execute(query, [files, decision_id]).fetchone()
+    return row[0] if row else None
+
+
+async def archive_stream(ledger: Ledger) -> int:
+    """Moves one batch of decisions from the stream (and the spool) to Parquet; returns how many.
+
+    A file is complete before anything is deleted, and its name comes from what is in it: a repeated move after a
+    crash writes the same file again.
+    """
+    entries = cast(Sequence[Any], await ledger.redis.xrange(keys.DECISIONS, count=BATCH))
+    if entries:
+        rows = [(fields[b"d"].decode(), fields[b"r"]) for _, fields in entries]
+        await asyncio.to_thread(_write_files, ledger.site.data_dir / "archive", rows)
+        async with ledger.redis.pipeline(transaction=False) as pipe:
+            pipe.xdel(keys.DECISIONS, *[entry for entry, _ in entries])
+            for decision_id, _ in rows:
+                pipe.delete(keys.decision(decision_id))
+            await pipe.execute()
+    return len(entries) + await _archive_spool(ledger)
+
+
+async def _archive_spool(ledger: Ledger) -> int:
+    query = select(tables.spool).limit(BATCH)
+    spooled = await ledger.journal.read(lambda connection: connection.execute(query).all())
+    if not spooled:
+        return 0
+    rows = [(str(row.decision_id), bytes(row.record)) for row in spooled]
+    await asyncio.to_thread(_write_files, ledger.site.data_dir / "archive", rows)
+    moved = delete(tables.spool).where(tables.spool.c.decision_id.in_([decision for decision, _ in rows]))
+    await ledger.journal.write(lambda connection: connection.execute(moved).rowcount)
+    return len(rows)
+
+
+def _write_files(folder: Path, rows: Sequence[tuple[str, bytes]]) -> None:
+    by_day: dict[date, list[tuple[str, bytes]]] = {}
+    for decision_id, record in rows:
+        by_day.setdefault(ids.time_of(decision_id).date(), []).append((decision_id, record))
+    for day, some in by_day.items():
+        _write_file(_folder(folder, day) / f"{some[0][0]}-{len(some)}.parquet", some)
+
+
+def _write_file(path: Path, rows: Sequence[tuple[str, bytes]]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    records = [orjson.loads(record) for _, record in rows]
+    table = pa.table(
+        {
+            "decision_id": [decision_id for decision_id, _ in rows],
+            "customer": [record["request"]["customer"] for record in records],
+            "channel": [record["request"]["channel"] for record in records],
+            "at": [record["decision"]["at"] for record in records],
+            "level": [record["decision"]["level"] for record in records],
+            "bundle": [record["decision"]["bundle"] for record in records],
+            "record": [record for _, record in rows],
+        }
+    )
+    temporary = path.with_suffix(".part")
+    pq.write_table(table, temporary, compression="zstd")
+    temporary.replace(path)
+
+
+def _folder(folder: Path, day: date) -> Path:
+    return folder / f"date={day.isoformat()}"
+
+
+def records(folder: Path, days: int | None = None, today: date | None = None) -> list[bytes]:
+    """The archived records, oldest first; of the last `days` only, if given."""
+    import pyarrow.parquet as pq
+
+    found: list[tuple[str, bytes]] = []
+    for path in sorted(folder.glob("date=*/*.parquet")):
+        day = date.fromisoformat(path.parent.name.removeprefix("date="))
+        if days is not None and today is not None and day < today - timedelta(days=days):
+            continue
+        table = pq.read_table(path, columns=["decision_id", "record"])
+        found.extend(
+            zip(table["decision_id"].to_pylist(), table["record"].to_pylist(), strict=True)
+        )
+    return [record for _, record in sorted(found)]

@@ -1,0 +1,128 @@
+"""External ids and aliases of customers, and the references that stand for them inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection, select
+
+from engine.errors import InvalidInput
+from engine.ledger import tables
+from engine.ledger.journal import Journal, insert_new
+from engine.ledger.references import reference
+
+Name = str | tuple[str, str]
+_CACHED = 100_000
+_BATCH = 500
+
+
+class Customers:
+    """Resolves what callers call a customer, and shows a reference as the outside knows it."""
+
+    def __init__(self, journal: Journal, key: bytes) -> None:
+        self._journal = journal
+        self._key = key
+        self._external: dict[str, str] = {}
+        self._written: set[str] = set()
+
+    async def resolve(self, name: Name) -> str:
+        """The reference of an external id, or of an alias given as (type, id). Unknown names get one as well.
+
+        A plain name that is not a known external id may be a known alias of any type.
+        """
+        if not isinstance(name, str) and name[0] == "id":
+            name = name[1]
+        if isinstance(name, str):
+            direct = reference(self._key, name)
+            if direct in self._written or direct in self._external:
+                return direct
+        return await self._journal.read(lambda connection: self._look_up(connection, name))
+
+    async def remember(self, external_id: str) -> str:
+        """Makes an external id showable again, and returns its reference."""
+        customer = await self.resolve(external_id)
+        if customer != reference(self._key, external_id) or customer in self._written:
+            return customer
+        await self._journal.write(lambda connection: keep(connection, self._key, [external_id]))
+        self._note(customer, external_id)
+        return customer
+
+    async def remember_all(
+        self, external_ids: Iterable[str], aliases: Iterable[tuple[str, str, str]] = ()
+    ) -> None:
+        """Keeps many external ids, and aliases as (external id, type, alias)."""
+        waiting = list(external_ids)
+        for start in range(0, len(waiting), _BATCH):
+            batch = waiting[start : start + _BATCH]
+            await self._journal.write(lambda connection, batch=batch: keep(connection, self._key, batch))
+        named = list(aliases)
+        for start in range(0, len(named), _BATCH):
+            some = named[start : start + _BATCH]
+            await self._journal.write(
+                lambda connection, some=some: _keep_aliases(connection, self._key, some)
+            )
+
+    async def external(self, customers: Sequence[str]) -> dict[str, str]:
+        """The external ids of references; one that was never named keeps its reference."""
+        missing = [customer for customer in dict.fromkeys(customers) if customer not in self._external]
+        if missing:
+            found = await self._journal.read(lambda connection: _external_ids(connection, missing))
+            for customer, external_id in found.items():
+                self._note(customer, external_id)
+        return {customer: self._external.get(customer, customer) for customer in customers}
+
+    async def known(self, customer: str) -> bool:
+        """Whether this customer was ever named to Tactful."""
+        shown = await self.external([customer])
+        return shown[customer] != customer
+
+    def _look_up(self, connection: Connection, name: Name) -> str:
+        if isinstance(name, str):
+            direct = reference(self._key, name)
+            if _external_ids(connection, [direct]):
+                return direct
+        kind, alias = ("any", name) if isinstance(name, str) else name
+        hashed = reference(self._key, alias, kind)
+        found = connection.execute(
+            select(tables.aliases.c.customer).where(tables.aliases.c.alias == hashed)
+        ).scalar()
+        if found is not None:
+            return str(found)
+        return reference(self._key, alias) if isinstance(name, str) else hashed
+
+    def _note(self, customer: str, external_id: str) -> None:
+        if len(self._external) >= _CACHED:
+            self._external.clear()
+            self._written.clear()
+        self._external[customer] = external_id
+        self._written.add(customer)
+
+
+def keep(connection: Connection, key: bytes, external_ids: Iterable[str]) -> None:
+    """Writes external ids that are new."""
+    for external_id in external_ids:
+        row = {"customer": reference(key, external_id), "external_id": external_id}
+        insert_new(connection, tables.customers, row)
+
+
+def _keep_aliases(connection: Connection, key: bytes, aliases: Iterable[tuple[str, str, str]]) -> None:
+    for external_id, kind, alias in aliases:
+        if not kind or kind in ("id", "any"):
+            raise InvalidInput(f"{kind!r} can't be the type of an alias: use a word such as email or phone")
+        customer = reference(key, external_id)
+        for scope in (kind, "any"):
+            row = {"alias": reference(key, alias, scope), "customer": customer}
+            insert_new(connection, tables.aliases, row)
+
+
+def _external_ids(connection: Connection, customers: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for start in range(0, len(customers), _BATCH):
+        batch = customers[start : start + _BATCH]
+        rows = connection.execute(
+            select(tables.customers.c.customer, tables.customers.c.external_id).where(
+                tables.customers.c.customer.in_(batch)
+            )
+        )
+        found.update((str(customer), str(external_id)) for customer, external_id in rows)
+    return found

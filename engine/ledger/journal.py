@@ -1,0 +1,178 @@
+"""The journal: durable facts in SQLite or PostgreSQL, written by one thread a process with group commit."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+
+from engine.errors import JournalUnavailable, TactfulError
+from engine.ledger import tables
+
+T = TypeVar("T")
+Work = Callable[[Connection], Any]
+
+_LARGEST_GROUP = 256
+_BUSY_SECONDS = 10
+_READERS = 4
+
+
+class Journal:
+    """Runs pieces of work on the journal. Many writes that wait at the same moment share one commit.
+
+    Each piece of work runs in its own savepoint: one that fails takes nothing of the others with it.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._engine = _open(address)
+        self._queue: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="journal-read")
+        self._writer = threading.Thread(target=self._write_groups, name="journal-write", daemon=True)
+        self._writer.start()
+        self._closed = False
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Runs `work` in a transaction and returns its result once that is durable.
+
+        Raises JournalUnavailable when the journal can't be written; nothing of `work` was kept then.
+        """
+        if self._closed:
+            raise JournalUnavailable("the journal is closed")
+        future: Future[T] = Future()
+        self._queue.put((work, future))
+        return await asyncio.wrap_future(future)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Runs `work` on a connection of its own, which sees everything that was written before."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, self._read, work)
+
+    def close(self) -> None:
+        """Writes what waits, then closes."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+            self._writer.join()
+            self._readers.shutdown()
+            self._engine.dispose()
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
+        try:
+            with self._engine.connect() as connection:
+                return work(connection)
+        except SQLAlchemyError as error:
+            raise _unavailable(error) from error
+
+    def _write_groups(self) -> None:
+        while True:
+            first = self._queue.get()
+            if first is None:
+                return
+            group, more = [first], True
+            while len(group) < _LARGEST_GROUP:
+                try:
+                    item = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if item is None:
+                    more = False
+                    break
+                group.append(item)
+            self._write_group(group)
+            if not more:
+                return
+
+    def _write_group(self, group: list[tuple[Work, Future[Any]]]) -> None:
+        started = [item for item in group if item[1].set_running_or_notify_cancel()]
+        results: list[tuple[Future[Any], Any, BaseException | None]] = []
+        try:
+            with self._engine.connect() as connection, _transaction(connection):
+                for work, future in started:
+                    results.append((future, *_attempt(connection, work)))
+        except SQLAlchemyError as error:
+            for _, future in started:
+                future.set_exception(_unavailable(error))
+            return
+        for future, result, failure in results:
+            if failure is None:
+                future.set_result(result)
+            else:
+                future.set_exception(failure)
+
+
+def insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
+    """Inserts a row unless one with the same key is there; says whether it did."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
+    return connection.execute(statement).rowcount > 0
+
+
+def _attempt(connection: Connection, work: Work) -> tuple[Any, BaseException | None]:
+    try:
+        with connection.begin_nested():
+            return work(connection), None
+    except OperationalError:
+        raise
+    except TactfulError as error:
+        return None, error
+    except SQLAlchemyError as error:
+        return None, _unavailable(error)
+    except Exception as error:  # a bug in `work` must reach its caller, not stop the writer
+        return None, error
+
+
+class _transaction:  # noqa: N801
+    """BEGIN IMMEDIATE on SQLite, so that two processes queue for the lock instead of failing half-way."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        if self._connection.dialect.name == "sqlite":
+            self._connection.info["begin"] = "BEGIN IMMEDIATE"
+        self._transaction = self._connection.begin()
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._connection.info.pop("begin", None)
+        if kind is None:
+            self._transaction.commit()
+        else:
+            self._transaction.rollback()
+
+
+def _unavailable(error: SQLAlchemyError) -> JournalUnavailable:
+    reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+    return JournalUnavailable(f"the journal can't be used: {reason}")
+
+
+def _open(address: str) -> Engine:
+    if address.startswith("sqlite"):
+        engine = create_engine(address, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin)
+    else:
+        engine = create_engine(address, pool_pre_ping=True)
+    try:
+        tables.metadata.create_all(engine)
+    except SQLAlchemyError as error:
+        engine.dispose()
+        raise _unavailable(error) from error
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # BEGIN is ours: the driver's own would come too late
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={_BUSY_SECONDS * 1000}"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(str(connection.info.get("begin", "BEGIN")))

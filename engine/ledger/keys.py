@@ -1,0 +1,85 @@
+"""The names of all Redis keys. A customer's keys share the cluster slot of their Feast row."""
+
+from __future__ import annotations
+
+import binascii
+import struct
+from functools import cache, lru_cache
+
+SLOTS = 16_384
+FEAST_PROJECT = "tactful"
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_STRING = 2
+_ROW_HEAD = struct.pack("<III8sII", 1, _STRING, 8, b"customer", _STRING, 27)
+
+MARKER = "tactful:reconciled"
+"""Present while Redis is known to hold all that the journal and Temporal hold: `run id:rebuild id`."""
+REBUILDING = "tactful:rebuilding"
+DECISIONS = "tactful:decisions"
+"""The stream of decision records that are not archived yet."""
+
+
+def row_key(customer: str) -> bytes:
+    """The key of a customer's row in Feast's Redis layout (entity key serialization 3, project as suffix)."""
+    return _ROW_HEAD + customer.encode() + FEAST_PROJECT.encode()
+
+
+def slot(key: bytes) -> int:
+    """The Redis Cluster slot of a key without hash tag: CRC16 (XMODEM) modulo 16,384."""
+    return binascii.crc_hqx(key, 0) % SLOTS
+
+
+@cache
+def _tags() -> tuple[str, ...]:
+    tags: dict[int, str] = {}
+    number = 0
+    while len(tags) < SLOTS:
+        text, rest = "", number
+        while True:
+            text += _ALPHABET[rest % 32]
+            rest //= 32
+            if not rest:
+                break
+        tags.setdefault(slot(text.encode()), text)
+        number += 1
+    return tuple(tags[n] for n in range(SLOTS))
+
+
+@lru_cache(maxsize=65_536)
+def tag(customer: str) -> str:
+    """The hash tag that puts a customer's live keys into the slot of their Feast row."""
+    return _tags()[slot(row_key(customer))]
+
+
+def live(customer: str) -> str:
+    """Hash: version, holds, consents, journeys, deliveries in flight."""
+    return f"{{{tag(customer)}}}l:{customer}"
+
+
+def contacts(customer: str) -> str:
+    """Sorted set of contacts, scored by milliseconds of the stack's clock."""
+    return f"{{{tag(customer)}}}c:{customer}"
+
+
+def answer(customer: str, request_id: str) -> str:
+    """The answer kept under a request id, or the claim of the call that computes it."""
+    return f"{{{tag(customer)}}}q:{request_id}"
+
+
+def guard(request_id: str) -> str:
+    """The digest of the body that first used a request id."""
+    return f"tactful:request:{request_id}"
+
+
+def decision(decision_id: str) -> str:
+    """Where in the stream a decision is, until it is archived. The slot is part of the id (see engine/ledger/ids.py)."""
+    number = 0
+    for character in decision_id[10:13]:
+        number = number * 32 + _ALPHABET.index(character)
+    return f"{{{_tags()[number % SLOTS]}}}d:{decision_id}"
+
+
+def slot_code(customer: str) -> str:
+    """The customer's slot as three base-32 characters: the part of a decision id that leads back to its keys."""
+    number = slot(row_key(customer))
+    return _ALPHABET[number // 1024] + _ALPHABET[number // 32 % 32] + _ALPHABET[number % 32]

@@ -1,0 +1,211 @@
+"""The ledger: what happened and what is in force, written to the journal first and indexed in Redis."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+import redis.asyncio as redis
+from sqlalchemy import Connection, select
+
+from engine.errors import HoldOwnedByJourney, UnknownDecision, UnknownHold
+from engine.ledger import archive, facts, ids, keys, live, tables
+from engine.ledger.clock import Clock, milliseconds
+from engine.ledger.customers import Customers
+from engine.ledger.journal import Journal
+from engine.ledger.outcomes import Outcome, keep_outcome
+from engine.ledger.site import Site
+from engine.types import Contact, Hold, HoldState, JourneyState
+
+OPERATOR = "operator:"
+_HISTORY = timedelta(days=400)
+
+
+@asynccontextmanager
+async def open_ledger(site: Site) -> AsyncIterator[Ledger]:
+    """Opens the ledger of a stack and closes it again. Raises JournalUnavailable."""
+    journal = Journal(site.journal)
+    client = live.connect(site.redis_url)
+    try:
+        yield Ledger(site, journal, client)
+    finally:
+        await live.close(client)
+        journal.close()
+
+
+class Ledger:
+    """Every change goes to the journal, then into force in Redis; repeating any of them is safe."""
+
+    def __init__(self, site: Site, journal: Journal, client: redis.Redis) -> None:
+        self.site = site
+        self.journal = journal
+        self.redis = client
+        self.customers = Customers(journal, site.key)
+
+    @property
+    def clock(self) -> Clock:
+        """The stack's clock."""
+        return self.site.clock
+
+    async def state(self, customer: str) -> live.LiveState:
+        """The live state of one customer. Raises LiveStateUnavailable."""
+        return await live.read_state(self.redis, customer, self.clock.now() - _HISTORY)
+
+    async def journeys(self, customer: str) -> tuple[JourneyState, ...]:
+        """The running journeys of one customer. Raises LiveStateUnavailable."""
+        return (await self.state(customer)).journeys
+
+    # -- holds
+
+    async def place_hold(self, customer: str, hold: Hold) -> tuple[str, ...]:
+        """Puts a hold in force; answers with the ids of the messages on their way that it covers."""
+        await self.journal.write(lambda connection: facts.keep_hold(connection, customer, hold))
+        return await self.enforce_hold(customer, hold)
+
+    async def enforce_hold(self, customer: str, hold: Hold) -> tuple[str, ...]:
+        """Puts a hold that is journalled already in force in Redis."""
+        arguments = (hold.id, live.encode_hold(hold), hold.seq, live.wall_milliseconds())
+        covered = await live.PLACE_HOLD(self.redis, [keys.live(customer)], arguments)
+        return tuple(message.decode() for message in covered)
+
+    async def release_hold(self, customer: str, hold_id: str, up_to: int, by: str, because: str) -> bool:
+        """Ends a hold, unless it was placed again after journal position `up_to`: then False, and it stays."""
+        ended = {"ended_at": milliseconds(self.clock.now()), "ended_by": by, "ended_because": because}
+        over = await self.journal.write(
+            lambda connection: facts.end_hold(connection, customer, hold_id, up_to, ended)
+        )
+        if not over:
+            return False
+        released = await live.RELEASE_HOLD(self.redis, [keys.live(customer)], (hold_id, up_to))
+        return bool(released)
+
+    async def orphan_hold(self, customer: str, hold: Hold) -> None:
+        """Marks a hold whose owner is lost: still in force, and a task for operators."""
+        await self.journal.write(
+            lambda connection: facts.mark_hold(connection, customer, hold.id, HoldState.ORPHANED)
+        )
+        await self.enforce_hold(customer, live.orphan(hold))
+
+    async def place_operator_hold(
+        self,
+        customer: str,
+        purposes: Sequence[str],
+        tags: Sequence[str],
+        because: str,
+        author: str,
+        until: datetime | None,
+    ) -> str:
+        """Places a hold in an operator's name and returns its id."""
+        now = self.clock.now()
+        hold = Hold(
+            id=f"operator:{ids.sortable_id(now)}",
+            purposes=tuple(purposes),
+            tags=tuple(tags),
+            since=now,
+            until=until,
+            because=because,
+            owner=OPERATOR + author,
+            seq=0,
+        )
+        await self.place_hold(customer, hold)
+        return hold.id
+
+    async def end_hold_by_operator(self, customer: str, hold_id: str, author: str, because: str) -> None:
+        """Ends an operator's hold, or one whose owner is lost.
+
+        Raises UnknownHold, and HoldOwnedByJourney while the owning journey runs.
+        """
+        held = await self.journal.read(lambda connection: facts.open_holds(connection, [customer]))
+        hold = next((hold for _, hold in held if hold.id == hold_id), None)
+        if hold is None:
+            raise UnknownHold(f"there is no hold {hold_id!r} on this customer")
+        if not hold.owner.startswith(OPERATOR) and hold.state is not HoldState.ORPHANED:
+            raise HoldOwnedByJourney(
+                f"{hold_id} belongs to the running journey {hold.owner}: resolve the case, and the journey ends it"
+            )
+        await self.release_hold(customer, hold_id, hold.seq, OPERATOR + author, because)
+
+    # -- consents
+
+    async def set_consent(
+        self, customer: str, purpose: str, channel: str, granted: bool, source: str, at: datetime
+    ) -> None:
+        """Records a consent and puts it in force."""
+        row = {
+            "customer": customer,
+            "purpose": purpose,
+            "channel": channel,
+            "granted": granted,
+            "source": source,
+            "at": milliseconds(at),
+        }
+        seq = await self.journal.write(lambda connection: _insert(connection, row))
+        await self.enforce_consent(customer, purpose, channel, granted, seq)
+
+    async def enforce_consent(
+        self, customer: str, purpose: str, channel: str, granted: bool, seq: int
+    ) -> None:
+        """Puts a journalled consent in force in Redis; an older one changes nothing."""
+        arguments = (f"{purpose}:{channel}", int(granted), seq)
+        await live.SET_CONSENT(self.redis, [keys.live(customer)], arguments)
+
+    # -- contacts and outcomes
+
+    async def add_contact(self, customer: str, contact: Contact) -> None:
+        """Counts a journalled contact in Redis, once."""
+        names = [keys.live(customer), keys.contacts(customer)]
+        await live.ADD_CONTACT(self.redis, names, (live.encode_contact(contact), contact.at))
+
+    async def record_outcome(self, outcome: Outcome) -> bool:
+        """Records what became of an offer; False for one that was recorded before.
+
+        Raises UnknownDecision and UnknownTreatment.
+        """
+        record = await self.decision_record(outcome.decision_id)
+        contact = await self.journal.write(lambda connection: keep_outcome(connection, outcome, record))
+        if contact is None:
+            return False
+        await self.add_contact(record["request"]["customer"], contact)
+        return True
+
+    async def decision_record(self, decision_id: str) -> dict[str, Any]:
+        """The record of a decision, wherever it is by now. Raises UnknownDecision."""
+        record = await self.raw_record(decision_id)
+        parsed: dict[str, Any] = orjson.loads(record)
+        return parsed
+
+    async def raw_record(self, decision_id: str) -> bytes:
+        """The bytes of a decision's record: from the stream, the spool or the archive. Raises UnknownDecision."""
+        if ids.is_decision_id(decision_id):
+            found = await archive.find(self, decision_id)
+            if found is not None:
+                return found
+        raise UnknownDecision(f"there is no decision {decision_id!r}")
+
+    # -- journeys
+
+    async def put_journey(self, customer: str, journey: JourneyState) -> None:
+        """Makes a running journey's stage part of every snapshot."""
+        arguments = (f"j:{journey.id}", live.encode_journey(journey))
+        await live.SET_FIELD(self.redis, [keys.live(customer)], arguments)
+
+    async def drop_journey(self, customer: str, journey_id: str) -> None:
+        """Takes a journey that has ended out of the snapshots."""
+        await live.SET_FIELD(self.redis, [keys.live(customer)], (f"j:{journey_id}", ""))
+
+    # -- messages
+
+    async def inbox(self, customer: str, limit: int = 100) -> list[dict[str, Any]]:
+        """The messages kept for in-app display, latest first."""
+        query = select(tables.inbox.c.message).where(tables.inbox.c.customer == customer)
+        query = query.order_by(tables.inbox.c.at.desc(), tables.inbox.c.message_id.desc()).limit(limit)
+        rows = await self.journal.read(lambda connection: connection.execute(query).scalars().all())
+        return [orjson.loads(row) for row in rows]
+
+
+def _insert(connection: Connection, row: dict[str, Any]) -> int:
+    key = connection.execute(tables.consents.insert().values(**row)).inserted_primary_key
+    return int(key[0]) if key else 0

@@ -1,0 +1,260 @@
+"""The index of the journal in Redis: one read script, one commit script, and the atomic guards between them."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import time
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+import redis.asyncio as redis
+from redis.asyncio.client import Pipeline
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import NoScriptError, RedisError
+
+from engine.errors import LiveStateUnavailable
+from engine.ledger import keys
+from engine.ledger.clock import from_milliseconds, milliseconds
+from engine.types import Contact, ContactKind, Hold, HoldState, JourneyState, Snapshot
+
+_CONNECTIONS = 64
+_LETTERS = {
+    ContactKind.DISPATCH: "d",
+    ContactKind.DELIVERY: "v",
+    ContactKind.IMPRESSION: "i",
+    ContactKind.RESPONSE: "r",
+}
+_KINDS = {letter: kind for kind, letter in _LETTERS.items()}
+LATEST_DECISIONS = 5
+
+
+class Script:
+    """A Lua script of `scripts/`, called by its hash and loaded where the server does not know it."""
+
+    def __init__(self, name: str) -> None:
+        self.text = (Path(__file__).parent / "scripts" / f"{name}.lua").read_text()
+        self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+    async def __call__(self, client: redis.Redis, names: Sequence[str], arguments: Sequence[Any] = ()) -> Any:
+        """Runs the script. Raises LiveStateUnavailable when Redis can't be reached or refuses."""
+        try:
+            try:
+                return await self._evaluate("EVALSHA", self.sha, client, names, arguments)
+            except NoScriptError:
+                return await self._evaluate("EVAL", self.text, client, names, arguments)
+        except (RedisError, OSError) as error:
+            raise unavailable(error) from error
+
+    def queue(self, pipe: Pipeline, names: Sequence[str], arguments: Sequence[Any]) -> None:
+        """Appends the call to a pipeline; the caller handles NoScriptError by `load`."""
+        pipe.execute_command("EVALSHA", self.sha, len(names), *names, *arguments)
+
+    async def load(self, client: redis.Redis) -> None:
+        """Makes the server know the script."""
+        await cast(Awaitable[Any], client.script_load(self.text))
+
+    @staticmethod
+    async def _evaluate(
+        command: str, script: str, client: redis.Redis, names: Sequence[str], arguments: Sequence[Any]
+    ) -> Any:
+        call = client.execute_command(command, script, len(names), *names, *arguments)
+        return await cast(Awaitable[Any], call)
+
+
+GREET = Script("greet")
+READ = Script("read")
+COMMIT = Script("commit")
+PLACE_HOLD = Script("place_hold")
+RELEASE_HOLD = Script("release_hold")
+SET_CONSENT = Script("set_consent")
+ADD_CONTACT = Script("add_contact")
+SET_FIELD = Script("set_field")
+RUN_ID = Script("run_id")
+FINISH_REBUILD = Script("finish_rebuild")
+
+
+def unavailable(error: BaseException) -> LiveStateUnavailable:
+    """The error for a Redis that can't be used, with the reason."""
+    return LiveStateUnavailable(f"Redis can't be used: {type(error).__name__}: {error}")
+
+
+async def _greet(connection: AbstractConnection) -> None:
+    """Prepares a connection: a marker that survived a restart or a fail-over is removed before anything reads it."""
+    await connection.on_connect()
+    await connection.send_command("EVAL", GREET.text, 1, keys.MARKER)
+    await connection.read_response()
+
+
+def connect(url: str) -> redis.Redis:
+    """A client whose every new connection distrusts a marker from another server process."""
+    pool = redis.ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
+        url,
+        max_connections=_CONNECTIONS,
+        socket_timeout=2.0,
+        socket_connect_timeout=1.0,
+        redis_connect_func=_greet,
+    )
+    return redis.Redis(connection_pool=pool)
+
+
+def wall_milliseconds() -> int:
+    """Wall time for leases, which no time-lapse shortens."""
+    return round(time.time() * 1000)
+
+
+async def close(client: redis.Redis) -> None:
+    """Closes a client and all its connections."""
+    result = client.aclose(close_connection_pool=True)
+    if inspect.isawaitable(result):
+        await result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveState:
+    """What one read found. `marker` is empty while Redis is not reconciled; `stored` is the answer or claim of a request id."""
+
+    marker: str
+    version: int
+    holds: tuple[Hold, ...]
+    consents: Mapping[str, bool]
+    contacts: tuple[Contact, ...]
+    journeys: tuple[JourneyState, ...]
+    latest: tuple[str, ...]
+    stored: bytes | None = None
+
+    def snapshot(self, customer: str) -> Snapshot:
+        """The part of a snapshot that the live state gives."""
+        if not self.marker:
+            because = ("the live state is being rebuilt: nothing commercial until it is complete",)
+            return Snapshot(customer=customer, reconciled=False, version=self.version, because=because)
+        return Snapshot(
+            customer=customer,
+            reconciled=True,
+            version=self.version,
+            holds=self.holds,
+            consents=self.consents,
+            contacts=self.contacts,
+            journeys=self.journeys,
+        )
+
+
+def decode_state(reply: Any) -> LiveState:
+    """A LiveState from the reply of `read.lua` or a refused `commit.lua`."""
+    marker, fields, contacts, stored = reply
+    holds: list[Hold] = []
+    consents: dict[str, bool] = {}
+    journeys: list[JourneyState] = []
+    version, latest = 0, ()
+    for name, value in zip(fields[::2], fields[1::2], strict=True):
+        kind = name[:2]
+        if kind == b"h:":
+            holds.append(decode_hold(name[2:].decode(), value))
+        elif kind == b"c:":
+            consents[name[2:].decode()] = value[:1] == b"1"
+        elif kind == b"j:":
+            journeys.append(_decode_journey(name[2:].decode(), value))
+        elif name == b"v":
+            version = int(value)
+        elif name == b"d":
+            latest = tuple(value.decode().split(","))
+    return LiveState(
+        marker=(marker or b"").decode(),
+        version=version,
+        holds=tuple(sorted(holds, key=lambda hold: (hold.since, hold.id))),
+        consents=consents,
+        contacts=tuple(map(_decode_contact, contacts[::2], contacts[1::2])),
+        journeys=tuple(sorted(journeys, key=lambda journey: journey.id)),
+        latest=latest,
+        stored=stored or None,
+    )
+
+
+def encode_hold(hold: Hold) -> bytes:
+    """A hold as it is kept in Redis and in a workflow's memo (without its id)."""
+    return orjson.dumps(
+        {
+            "purposes": hold.purposes,
+            "tags": hold.tags,
+            "since": milliseconds(hold.since),
+            "until": milliseconds(hold.until) if hold.until else None,
+            "because": hold.because,
+            "owner": hold.owner,
+            "seq": hold.seq,
+            "state": hold.state,
+        }
+    )
+
+
+def decode_hold(hold_id: str, value: bytes) -> Hold:
+    """The inverse of `encode_hold`."""
+    kept = orjson.loads(value)
+    return Hold(
+        id=hold_id,
+        purposes=tuple(kept["purposes"]),
+        tags=tuple(kept["tags"]),
+        since=from_milliseconds(kept["since"]),
+        until=from_milliseconds(kept["until"]) if kept["until"] is not None else None,
+        because=kept["because"],
+        owner=kept["owner"],
+        seq=kept["seq"],
+        state=HoldState(kept["state"]),
+    )
+
+
+def encode_contact(contact: Contact) -> str:
+    """A contact as a member of the sorted set; its time is the score."""
+    parts = (contact.channel, contact.action, contact.group, contact.purpose, contact.id)
+    return "|".join((_LETTERS[contact.kind], *parts))
+
+
+def kind_letters(kinds: frozenset[ContactKind]) -> str:
+    """The letters under which contacts of these kinds are kept."""
+    return "".join(sorted(_LETTERS[kind] for kind in kinds))
+
+
+def _decode_contact(member: bytes, score: bytes | float) -> Contact:
+    kind, channel, action, group, purpose, contact_id = member.decode().split("|", 5)
+    return Contact(
+        id=contact_id,
+        kind=_KINDS[kind],
+        at=int(float(score)),
+        channel=channel,
+        action=action,
+        group=group,
+        purpose=purpose,
+    )
+
+
+def encode_journey(journey: JourneyState) -> bytes:
+    """A journey's state as it is kept in Redis (without its id)."""
+    due = milliseconds(journey.due) if journey.due else None
+    kept = {"k": journey.kind, "s": journey.stage, "t": milliseconds(journey.since), "d": due}
+    return orjson.dumps({**kept, "w": journey.waiting_for})
+
+
+def _decode_journey(journey_id: str, value: bytes) -> JourneyState:
+    kept = orjson.loads(value)
+    return JourneyState(
+        id=journey_id,
+        kind=kept["k"],
+        stage=kept["s"],
+        since=from_milliseconds(kept["t"]),
+        due=from_milliseconds(kept["d"]) if kept["d"] is not None else None,
+        waiting_for=kept["w"],
+    )
+
+
+def orphan(hold: Hold) -> Hold:
+    """The hold after its owner was lost."""
+    return replace(hold, state=HoldState.ORPHANED)
+
+
+async def read_state(client: redis.Redis, customer: str, since: datetime) -> LiveState:
+    """The live state of one customer. Raises LiveStateUnavailable."""
+    names = (keys.MARKER, keys.live(customer), keys.contacts(customer))
+    return decode_state(await READ(client, names, (milliseconds(since),)))

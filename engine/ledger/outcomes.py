@@ -1,0 +1,64 @@
+"""Outcomes of decisions: checked against the record, journalled once, counted as contacts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from engine.errors import UnknownTreatment
+from engine.ledger import tables
+from engine.ledger.clock import milliseconds
+from engine.ledger.facts import contact_of_outcome
+from engine.ledger.journal import insert_new
+from engine.types import Contact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a customer did with one offered treatment. `id` tells apart two clicks; `value` is in the business's currency."""
+
+    decision_id: str
+    treatment: str
+    outcome: str
+    id: str
+    at: datetime
+    value: float | None = None
+
+
+def offer_in(record: dict[str, Any], treatment: str) -> dict[str, Any]:
+    """The offer of a recorded decision that an outcome speaks of. Raises UnknownTreatment."""
+    placements = record["decision"]["placements"]
+    offers = [offer for offers in placements.values() for offer in offers]
+    for offer in offers:
+        if offer["treatment"] == treatment:
+            return offer
+    offered = ", ".join(sorted(offer["treatment"] for offer in offers)) or "nothing"
+    raise UnknownTreatment(f"this decision did not offer {treatment!r}; it offered {offered}")
+
+
+def keep_outcome(connection: Connection, outcome: Outcome, record: dict[str, Any]) -> Contact | None:
+    """Writes an outcome and returns the contact it is; None for one that is there already."""
+    offer = offer_in(record, outcome.treatment)
+    key = {
+        "decision_id": outcome.decision_id,
+        "treatment": outcome.treatment,
+        "outcome": outcome.outcome,
+        "id": outcome.id,
+    }
+    row = {
+        **key,
+        "customer": record["request"]["customer"],
+        "channel": record["request"]["channel"],
+        "action": offer["action"],
+        "group": offer["group"],
+        "purpose": offer["purpose"],
+        "at": milliseconds(outcome.at),
+        "value": outcome.value,
+    }
+    if not insert_new(connection, tables.outcomes, row):
+        return None
+    query = select(tables.outcomes).filter_by(**key)
+    return contact_of_outcome(connection.execute(query).one())
