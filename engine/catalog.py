@@ -1,4 +1,4 @@
-"""What a bundle holds once loaded: channels, purposes, actions, treatments, limits, levers. Immutable."""
+"""What a bundle holds once loaded: channels, purposes, actions, limits, levers. Immutable."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from engine.types import ContactKind, Level, Stage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """A way to reach a customer. `in_page` channels show what a decision answers; the others deliver messages.
+    """A way to reach a customer: `in_page` shows what a decision answers, the others deliver.
 
-    `like`: uses the treatments of that channel where an action has none for this one (app like web).
+    `like`: uses the treatments of that channel where an action has none for this one.
     """
 
     name: str
@@ -24,8 +24,9 @@ class Channel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purpose:
-    """Why something is said. `default_consent` maps a channel to what holds when nothing is recorded (SEMANTICS D3a).
+    """Why something is said.
 
+    `default_consent` maps a channel to what holds when nothing is recorded (SEMANTICS D3a).
     `levels`: the levels of completeness at which this purpose may still be offered (SEMANTICS D11).
     `lever` is a weight in percent.
     """
@@ -38,7 +39,11 @@ class Purpose:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A condition that must hold. `unknown_passes` says what happens when a feature it needs is absent or too old."""
+    """A condition that must hold.
+
+    `unknown_passes`: what happens when a feature it needs is absent or too old.
+    `because`: what an officer can read out when the rule stops an action.
+    """
 
     name: str
     stage: Stage
@@ -49,7 +54,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Treatment:
-    """How an action is said on one channel, and optionally on one placement only. `id` is `action.channel[.placement]`."""
+    """How an action is said on one channel, and optionally on one placement only.
+
+    `id` is `action.channel` or `action.channel.placement`. `content` includes the action's
+    `price`, `discount` and `contract_change`, if it has them.
+    """
 
     id: str
     channel: str
@@ -60,11 +69,13 @@ class Treatment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """What may be offered or said. `value` is in the business's currency; `prior` the propensity when no model can say.
+    """What may be offered or said.
 
-    `rules` are the action's own together with those inherited from all actions, its purpose and its group, in stage order.
-    `exempt`: its messages pass contact limits (`service`, `legal`, `safety`, `transactional`); they are still journalled.
-    `lever` is a weight in percent.
+    `value` is in the business's currency; `prior` the propensity when no model can say.
+    `rules` are its own and those inherited from all actions, its purpose and its group, in stage
+    order. `exempt`: its messages pass contact limits (`service`, `legal`, `safety`,
+    `transactional`); they are still journalled. `lever` is a weight in percent.
+    `only_for_journeys`: never in a decision that no journey asked for.
     """
 
     name: str
@@ -81,6 +92,7 @@ class Action:
     exempt: str | None = None
     lever: float = 0.0
     mandatory: bool = False
+    only_for_journeys: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +100,8 @@ class ContactLimit:
     """At most `maximum` contacts of `kinds` within the rolling `window`.
 
     `purposes`, `groups`, `actions`, `channels`: which candidates it applies to; empty means all.
-    `per`: what is counted together, `customer`, `purpose`, `group` or `action`; `per_channel`: each channel on its own.
+    `per`: what is counted together: `customer`, `purpose`, `group` or `action`.
+    `per_channel`: each channel on its own.
     """
 
     name: str
@@ -105,7 +118,7 @@ class ContactLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextWeight:
-    """Adds `percent` to C for a purpose, group or action (`target`, such as `purpose:service`) while `condition` holds."""
+    """Adds `percent` to C for `target` (such as `purpose:service`) while `condition` holds."""
 
     name: str
     target: str
@@ -129,10 +142,11 @@ class HoldTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """Everything the business decided, with the hashes of the models in use. `hash` names it: `sha256:...`.
+    """Everything the business decided, with the hashes of the models in use.
 
-    `max_ages` maps a feature view to the age beyond which its values are unknown; a view that is not there never ages.
-    `source` is the canonical JSON that was hashed: what an archive keeps, so that a replay can load it again.
+    `hash` names it: `sha256:...`. `max_ages` maps a feature view to the age beyond which its values
+    are unknown; a view that is not there never ages. `source` is the canonical JSON that was
+    hashed: what an archive keeps, so that a replay can load it again.
     """
 
     hash: str

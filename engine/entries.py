@@ -1,4 +1,4 @@
-"""YAML and JSON as entries that remember their file and line, so that a problem can say where it is."""
+"""YAML and JSON as entries that remember file and line, so that a problem can say where it is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -16,7 +16,6 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WHOLE = re.compile(r"[-+]?\d{1,15}")
 _DECIMAL = re.compile(r"[-+]?\d{1,15}\.\d+")
 _CONSTANTS: Mapping[str, Scalar] = {"true": True, "false": False, "null": None, "~": None, "": None}
-DEEPEST_NESTING = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,65 +62,71 @@ def nearest(word: str, choices: Iterable[str]) -> str:
 def from_yaml(text: str, file: str, problems: Problems) -> Entry:
     """The entries of one YAML file. Only true and false are conditions, and dates stay text."""
     try:
-        node = yaml.compose(text, Loader=_LOADER)
-    except yaml.YAMLError as error:
+        node: Any = cast(Any, yaml).compose(text, Loader=_LOADER)
+    except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = Entry({}, file, mark.line + 1 if mark else 1)
         what = getattr(error, "problem", None) or str(error)
         problems.note(place, f"this is not YAML: {what}; check the indents, colons and quotes")
         return place
-    return _from_node(node, file, 1, problems, 0) if node else Entry({}, file, 1)
+    return _YamlFile(file, problems).entry(node, 1) if node else Entry({}, file, 1)
 
 
 def from_plain(value: Any, path: str = "source") -> Entry:
     """The entries of loaded JSON; each place is its path."""
     if isinstance(value, dict):
-        mapping: dict[str, Any] = value
+        mapping = cast(dict[str, Any], value)
         entries = {key: from_plain(child, f"{path}/{key}") for key, child in mapping.items()}
         return Entry(entries, path, 0)
     if isinstance(value, list):
-        items: list[Any] = value
-        return Entry(tuple(from_plain(child, path) for child in items), path, 0)
+        return Entry(tuple(from_plain(child, path) for child in cast(list[Any], value)), path, 0)
     return Entry(value, path, 0)
 
 
-def _from_node(node: yaml.Node, file: str, line: int, problems: Problems, depth: int) -> Entry:
-    if depth > DEEPEST_NESTING:
-        problems.note(Entry(None, file, line), f"nested deeper than {DEEPEST_NESTING} levels")
-        return Entry(None, file, line)
-    if isinstance(node, yaml.MappingNode):
-        return _from_mapping(node, file, line, problems, depth)
-    if isinstance(node, yaml.SequenceNode):
-        items = [_from_node(i, file, _line(i), problems, depth + 1) for i in node.value]
-        return Entry(tuple(items), file, line)
-    return Entry(_scalar(node), file, line)
+class _YamlFile:
+    """Turns the nodes of one file into entries."""
 
+    def __init__(self, file: str, problems: Problems) -> None:
+        self._file = file
+        self._problems = problems
+        self._seen: set[int] = set()
 
-def _from_mapping(
-    node: yaml.MappingNode, file: str, line: int, problems: Problems, depth: int
-) -> Entry:
-    entries: dict[str, Entry] = {}
-    for key_node, value_node in node.value:
-        key, at = str(key_node.value), _line(key_node)
-        if not isinstance(key_node, yaml.ScalarNode):
-            problems.note(Entry(None, file, at), "a key must be a plain word")
-        elif key in entries:
-            problems.note(
-                Entry(None, file, at),
-                f"{key} is here twice, first in line {entries[key].line}; keep one of them",
-            )
-        else:
-            entries[key] = _from_node(value_node, file, at, problems, depth + 1)
-    return Entry(entries, file, line)
+    def entry(self, node: yaml.Node, line: int) -> Entry:
+        if isinstance(node, yaml.ScalarNode):
+            return Entry(_scalar(node), self._file, line)
+        if id(node) in self._seen:
+            self._note(line, "anchors and aliases (& and *) are not allowed; write it out")
+            return Entry(None, self._file, line)
+        self._seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, line)
+        items = [self.entry(item, _line(item)) for item in node.value]
+        return Entry(tuple(items), self._file, line)
+
+    def _mapping(self, node: yaml.MappingNode, line: int) -> Entry:
+        entries: dict[str, Entry] = {}
+        for key_node, value_node in node.value:
+            key, at = str(key_node.value), _line(key_node)
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._note(at, "a key must be a plain word")
+            elif key in entries:
+                first = entries[key].line
+                self._note(at, f"{key} is here twice, first in line {first}; keep one of them")
+            else:
+                entries[key] = self.entry(value_node, at)
+        return Entry(entries, self._file, line)
+
+    def _note(self, line: int, text: str) -> None:
+        self._problems.note(Entry(None, self._file, line), text)
 
 
 def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
 
 
-def _scalar(node: yaml.Node) -> Scalar:
+def _scalar(node: yaml.ScalarNode) -> Scalar:
     text = str(node.value)
-    if getattr(node, "style", None):
+    if node.style:
         return text
     if text in _CONSTANTS:
         return _CONSTANTS[text]

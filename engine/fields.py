@@ -1,4 +1,4 @@
-"""Typed reading of one mapping of a bundle: each method reads a key and notes what is wrong with it."""
+"""Typed reading of one mapping of a bundle: each method reads a key and notes what is wrong."""
 
 from __future__ import annotations
 
@@ -181,7 +181,9 @@ class Fields:
 
     def children(self, key: str) -> Iterator[tuple[str, Entry]]:
         """The named entries of a mapping, by name, so that their order does not depend on files."""
-        value = self.place(key).value if key in self else {}
+        if key not in self:
+            return
+        value = self.place(key).value
         if not isinstance(value, Mapping):
             self.note(
                 key, f"{key} of {self.what} must be a list of names, each with its keys below"

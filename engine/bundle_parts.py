@@ -1,0 +1,291 @@
+"""From entries to the objects of the catalog: one function for each kind of object in a bundle."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from engine.catalog import (
+    Action,
+    Channel,
+    ContactLimit,
+    ContextWeight,
+    HoldTerms,
+    Purpose,
+    Rule,
+    Treatment,
+)
+from engine.entries import Entry, Problems, nearest
+from engine.fields import Fields, is_name
+from engine.rules import Kind
+from engine.types import ContactKind, Level, Stage
+
+COMMERCIAL = "commercial"
+COMMERCIAL_FACTS = ("price", "discount", "contract_change")
+EXEMPTIONS = ("legal", "safety", "service", "transactional")
+TONES = ("neutral", "friendly", "empathetic")
+CONSENTS = {"allowed": True, "opt-in": False}
+MOST_PERCENT = 1_000
+MOST_CONTACTS = 10_000
+RULE_STAGES = (Stage.ELIGIBILITY, Stage.APPLICABILITY, Stage.SUITABILITY)
+_OFFER_IN_WORDS = re.compile(
+    r"[$€£]\s?\d|\b\d+\s?(?:USD|EUR|GBP|dollars|euros|pounds)\b"
+    r"|\b\d+\s?(?:%|percent|per cent)\s+(?:off|less|cheaper|discount)|\bdiscounts?\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(slots=True)
+class Business:
+    """What is known so far of the bundle that is being read: the names that later parts may use."""
+
+    problems: Problems
+    features: Collection[str] | None
+    channels: dict[str, Channel] = field(default_factory=dict[str, Channel])
+    purposes: dict[str, Purpose] = field(default_factory=dict[str, Purpose])
+    groups: dict[str, float] = field(default_factory=dict[str, float])
+    actions: dict[str, Action] = field(default_factory=dict[str, Action])
+    tags: set[str] = field(default_factory=set[str])
+    inherited: dict[str, tuple[Rule, ...]] = field(default_factory=dict[str, tuple[Rule, ...]])
+    """Rules by level: `all`, `purpose:sales`, `group:internet`."""
+
+    def fields(self, entry: Entry, what: str, keys: Collection[str]) -> Fields:
+        """A reader for `entry`."""
+        return Fields(entry, what, keys, self.problems, self.features)
+
+
+def channel(entry: Entry, name: str, names: Collection[str], business: Business) -> Channel:
+    """`like` must name another channel."""
+    fields = business.fields(entry, f"channel {name}", ("in_page", "like"))
+    like = fields.one_of("like", set(names) - {name}) if "like" in fields else None
+    return Channel(name=name, in_page=fields.flag("in_page"), like=like)
+
+
+def purpose(entry: Entry, name: str, business: Business) -> Purpose:
+    """Every channel needs its default consent."""
+    fields = business.fields(entry, f"purpose {name}", ("consent", "levels", "lever", "rules"))
+    business.inherited[f"purpose:{name}"] = rules(fields, business)
+    levels = fields.some_of("levels", tuple(Level))
+    if not levels:
+        fields.note("levels", f"purpose {name} needs levels, such as [full, partial]")
+    return Purpose(
+        name=name,
+        default_consent=_consents(fields, business),
+        levels=frozenset(Level(level) for level in levels if level in tuple(Level)),
+        lever=fields.number("lever", -100, MOST_PERCENT, 0.0),
+    )
+
+
+def _consents(fields: Fields, business: Business) -> dict[str, bool]:
+    given = business.fields(fields.place("consent"), f"consent of {fields.what}", business.channels)
+    if "consent" not in fields:
+        fields.note("consent", f"{fields.what} needs consent: allowed or opt-in for each channel")
+        return {}
+    words = {name: given.one_of(name, CONSENTS) for name in sorted(business.channels)}
+    return {name: CONSENTS.get(word, False) for name, word in words.items()}
+
+
+def group(entry: Entry, name: str, business: Business) -> float:
+    """The lever of a group, in percent."""
+    fields = business.fields(entry, f"group {name}", ("lever", "rules"))
+    business.inherited[f"group:{name}"] = rules(fields, business)
+    return fields.number("lever", -100, MOST_PERCENT, 0.0)
+
+
+def rules(fields: Fields, business: Business) -> tuple[Rule, ...]:
+    """The rules written under `rules`, by name."""
+    return tuple(_rule(entry, name, business) for name, entry in fields.named("rules"))
+
+
+def _rule(entry: Entry, name: str, business: Business) -> Rule:
+    fields = business.fields(entry, f"rule {name}", ("stage", "when", "unknown", "because"))
+    stage = fields.one_of("stage", RULE_STAGES)
+    default = "drop" if stage == Stage.ELIGIBILITY else "pass"
+    return Rule(
+        name=name,
+        stage=Stage(stage) if stage in RULE_STAGES else Stage.ELIGIBILITY,
+        condition=fields.expression("when", Kind.CONDITION),
+        unknown_passes=fields.one_of("unknown", ("pass", "drop"), default) == "pass",
+        because=fields.text("because"),
+    )
+
+
+def hold_terms(entry: Entry, name: str, business: Business) -> HoldTerms:
+    """A hold must silence something."""
+    fields = business.fields(entry, f"hold {name}", ("purposes", "tags", "cool_down", "maximum"))
+    purposes = fields.some_of("purposes", business.purposes)
+    tags = fields.words("tags")
+    if not purposes and not tags:
+        business.problems.note(entry, f"hold {name} silences nothing; give it purposes or tags")
+    cool_down, maximum = fields.duration("cool_down"), fields.duration("maximum")
+    if maximum < cool_down:
+        fields.note("maximum", f"hold {name} ends before its cool-down of {cool_down} is over")
+    return HoldTerms(name=name, purposes=purposes, tags=tags, cool_down=cool_down, maximum=maximum)
+
+
+def context_weight(entry: Entry, name: str, business: Business) -> ContextWeight:
+    """Its target is a purpose, group or action that exists."""
+    fields = business.fields(entry, f"context weight {name}", ("for", "when", "percent"))
+    targets = {
+        *(f"purpose:{known}" for known in business.purposes),
+        *(f"group:{known}" for known in business.groups),
+        *(f"action:{known}" for known in business.actions),
+    }
+    return ContextWeight(
+        name=name,
+        target=fields.one_of("for", targets),
+        condition=fields.expression("when", Kind.CONDITION),
+        percent=fields.number("percent", -100, MOST_PERCENT),
+    )
+
+
+def contact_limit(entry: Entry, name: str, business: Business) -> ContactLimit:
+    """At most so many contacts within so long."""
+    keys = ("at_most", "within", "counts", "per", "each_channel", "purposes", "groups")
+    fields = business.fields(entry, f"limit {name}", (*keys, "actions", "channels"))
+    kinds = fields.some_of("counts", tuple(ContactKind))
+    if not kinds:
+        fields.note("counts", f"limit {name} needs counts, such as [dispatch] or [impression]")
+    return ContactLimit(
+        name=name,
+        maximum=fields.whole("at_most", 1, MOST_CONTACTS),
+        window=fields.duration("within"),
+        kinds=frozenset(ContactKind(kind) for kind in kinds if kind in tuple(ContactKind)),
+        per=fields.one_of("per", ("customer", "purpose", "group", "action"), "customer"),
+        per_channel=fields.flag("each_channel"),
+        purposes=frozenset(fields.some_of("purposes", business.purposes)),
+        groups=frozenset(fields.some_of("groups", business.groups)),
+        actions=frozenset(fields.some_of("actions", business.actions)),
+        channels=frozenset(fields.some_of("channels", business.channels)),
+    )
+
+
+ACTION_KEYS = (
+    *("title", "purpose", "group", "tags", "value", "prior", "treatments", "rules", "without"),
+    *("starts", "ends", "exempt", "lever", "mandatory", "journeys_only", *COMMERCIAL_FACTS),
+)
+
+
+def action(entry: Entry, name: str, business: Business) -> Action:
+    """An action with its treatments and all the rules that apply to it."""
+    fields = business.fields(entry, f"action {name}", ACTION_KEYS)
+    starts, ends = fields.day("starts"), fields.day("ends")
+    if starts and ends and ends < starts:
+        fields.note("ends", f"action {name} ends before it starts and can never be shown")
+    result = Action(
+        name=name,
+        title=fields.text("title"),
+        purpose=fields.one_of("purpose", business.purposes),
+        group=fields.one_of("group", business.groups),
+        tags=fields.words("tags"),
+        value=fields.expression("value", Kind.NUMBER),
+        prior=fields.number("prior", 0.0001, 0.9999),
+        treatments=_treatments(fields, business, name),
+        rules=_all_rules(fields, business),
+        starts=starts,
+        ends=ends,
+        exempt=fields.one_of("exempt", EXEMPTIONS) if "exempt" in fields else None,
+        lever=fields.number("lever", -100, MOST_PERCENT, 0.0),
+        mandatory=fields.flag("mandatory"),
+        only_for_journeys=fields.flag("journeys_only"),
+    )
+    _check_commercial(result, fields)
+    return result
+
+
+def _all_rules(fields: Fields, business: Business) -> tuple[Rule, ...]:
+    """Inherited from all, purpose and group, then the action's own; in stage order."""
+    levels = ("all", f"purpose:{_word(fields, 'purpose')}", f"group:{_word(fields, 'group')}")
+    inherited = [rule for level in levels for rule in business.inherited.get(level, ())]
+    names = {rule.name for rule in inherited}
+    own = rules(fields, business)
+    for rule in own:
+        if rule.name in names:
+            fields.note("rules", f"{fields.what} already inherits a rule {rule.name!r}; rename it")
+    without = fields.some_of("without", names)
+    kept = [rule for rule in inherited if rule.name not in without]
+    return tuple(sorted([*kept, *own], key=lambda rule: RULE_STAGES.index(rule.stage)))
+
+
+def _word(fields: Fields, key: str) -> str:
+    return str(fields.place(key).value) if key in fields else ""
+
+
+def _treatments(fields: Fields, business: Business, action_name: str) -> tuple[Treatment, ...]:
+    facts = {fact: fields.text(fact) for fact in COMMERCIAL_FACTS if fact in fields}
+    found = tuple(
+        _treatment(entry, f"{action_name}.{where}", business, facts)
+        for where, entry in fields.children("treatments")
+    )
+    if not found:
+        fields.note("treatments", f"{fields.what} can't be said anywhere; give it treatments")
+    return found
+
+
+def _treatment(entry: Entry, id: str, business: Business, facts: Mapping[str, str]) -> Treatment:
+    _, channel_name, *placement = id.split(".")
+    if channel_name not in business.channels:
+        hint = nearest(channel_name, business.channels)
+        business.problems.note(entry, f"treatment {id}: no channel {channel_name!r}{hint}")
+    if len(placement) > 1 or not all(is_name(word) for word in placement):
+        business.problems.note(entry, f"treatment {id}: write the channel, or channel.placement")
+    keys = entry.value if isinstance(entry.value, Mapping) else ()
+    fields = business.fields(entry, f"treatment {id}", (*keys, "tone"))
+    said = {key: fields.text(key) for key in sorted(keys) if key != "tone"}
+    if not said:
+        business.problems.note(entry, f"treatment {id} says nothing; give it a body")
+    return Treatment(
+        id=id,
+        channel=channel_name,
+        content={**facts, **said},
+        placement=placement[0] if placement else None,
+        tone=fields.one_of("tone", TONES, "neutral"),
+    )
+
+
+def _check_commercial(action: Action, fields: Fields) -> None:
+    if COMMERCIAL in action.tags:
+        return
+    for fact in COMMERCIAL_FACTS:
+        if fact in fields:
+            fields.note(fact, f"{fields.what} declares a {fact}; add the tag {COMMERCIAL}")
+    if action.purpose == "sales":
+        fields.note("tags", f"{fields.what} has purpose sales; add the tag {COMMERCIAL}")
+    for treatment_id, words in _offers_in_words(action):
+        why = f"treatment {treatment_id} makes an offer ({words!r})"
+        fields.note("treatments", f"{why}; add the tag {COMMERCIAL} to {fields.what} or reword it")
+
+
+def _offers_in_words(action: Action) -> Iterator[tuple[str, str]]:
+    for treatment in action.treatments:
+        for key, text in treatment.content.items():
+            match = _OFFER_IN_WORDS.search(text)
+            if key in COMMERCIAL_FACTS:
+                yield treatment.id, f"{key}: {text}"
+            elif match:
+                yield treatment.id, match[0]
+
+
+def fallback(fields: Fields, placement: str, business: Business) -> str:
+    """The action shown when nothing can be decided: not commercial, allowed at level static."""
+    name = fields.one_of(placement, business.actions)
+    action = business.actions.get(name)
+    if action is None:
+        return name
+    spoken_for = business.purposes.get(action.purpose)
+    if COMMERCIAL in action.tags or action.only_for_journeys or action.mandatory:
+        fields.note(placement, f"fallback {name} must be neither commercial nor for journeys only")
+    elif spoken_for and Level.STATIC not in spoken_for.levels:
+        fields.note(placement, f"purpose {action.purpose} of fallback {name} needs level static")
+    return name
+
+
+def max_age(fields: Fields, view: str, business: Business) -> timedelta:
+    """How old the values of a feature view may be."""
+    if business.features is not None:
+        views = {name.split(".")[0] for name in business.features}
+        if view not in views:
+            fields.note(view, f"there is no feature view {view!r}{nearest(view, views)}")
+    return fields.duration(view)
