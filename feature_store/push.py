@@ -6,7 +6,7 @@ Counts are as of the event that pushed them; the bundle's maximum ages say when 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from engine.types import Event, Scalar
@@ -62,7 +62,7 @@ def _behaviour(event: Event, events: Sequence[Event]) -> Mapping[str, Scalar]:
         "last_page": pages[-1][1] if pages else None,
         "last_page_at": views[-1].at.timestamp() if views else None,
         "purchases_90d": len(purchases),
-        "spent_90d": math.fsum(_number(each, "amount") or 0.0 for each in purchases),
+        "spent_90d": _total(_number(each, "amount") or 0.0 for each in purchases),
         "payments_failed_90d": len(_within(event, _of(events, "payment.failed"), _QUARTER)),
     }
 
@@ -95,6 +95,11 @@ def _open_cases(events: Sequence[Event]) -> int:
         elif each.type == "complaint.resolved":
             cases.discard(case)
     return len(cases)
+
+
+def _total(amounts: Iterable[float]) -> float | None:
+    total = sum(amounts, 0.0)
+    return total if math.isfinite(total) else None
 
 
 def _of(events: Sequence[Event], kind: str) -> list[Event]:
