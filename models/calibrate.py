@@ -1,0 +1,121 @@
+"""Raw scores to probabilities that mean what they say, in plain numbers kept with the artefact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, cast
+
+import numpy as np
+
+from models.encoding import Vector
+
+_EPSILON = 1e-12
+_FOLDS = 5
+
+
+class Method(StrEnum):
+    """`none`: the logistic function alone; `platt`: with slope and offset; `isotonic`: a curve."""
+
+    NONE = "none"
+    PLATT = "platt"
+    ISOTONIC = "isotonic"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """A monotone curve from raw score (log-odds) to probability, applied in float64.
+
+    `knots` and `levels` are the points of the isotonic curve, straight lines between them.
+    """
+
+    method: Method = Method.NONE
+    slope: float = 1.0
+    offset: float = 0.0
+    knots: tuple[float, ...] = ()
+    levels: tuple[float, ...] = ()
+
+    def __call__(self, raw: Vector) -> Vector:
+        """Probabilities for raw scores.
+
+        >>> float(Calibration()(np.array([0.0]))[0])
+        0.5
+        """
+        if self.method is Method.ISOTONIC:
+            return np.interp(raw, self.knots, self.levels)
+        return logistic(self.slope * raw + self.offset)
+
+
+def logistic(raw: Vector) -> Vector:
+    """1 / (1 + exp(-raw)), without overflow."""
+    return 1.0 / (1.0 + np.exp(-np.clip(raw, -700.0, 700.0)))
+
+
+def log_loss(target: Vector, probability: Vector) -> float:
+    """Mean negative log-likelihood of a binary target."""
+    p = np.clip(probability, _EPSILON, 1 - _EPSILON)
+    return float(-np.mean(target * np.log(p) + (1 - target) * np.log1p(-p)))
+
+
+def fit_platt(raw: Vector, target: Vector) -> Calibration:
+    """Slope and offset of least log loss, by Newton's method (Platt 1999, smoothed targets)."""
+    positives, negatives = float(target.sum()), float(len(target) - target.sum())
+    high, low = (positives + 1) / (positives + 2), 1 / (negatives + 2)
+    wanted = np.where(target > 0, high, low)
+    weights = np.array([1.0, 0.0])
+    inputs = np.column_stack([raw, np.ones_like(raw)])
+    for _ in range(50):
+        p = logistic(inputs @ weights)
+        gradient = inputs.T @ (p - wanted)
+        curvature = (inputs * (p * (1 - p))[:, None]).T @ inputs + 1e-9 * np.eye(2)
+        step = np.linalg.solve(curvature, gradient)
+        weights = weights - step
+        if float(np.abs(step).max()) < 1e-10:
+            break
+    if not np.isfinite(weights).all() or weights[0] <= 0:
+        return Calibration()
+    return Calibration(method=Method.PLATT, slope=float(weights[0]), offset=float(weights[1]))
+
+
+def fit_isotonic(raw: Vector, target: Vector) -> Calibration:
+    """The best rising curve, kept a little off 0 and 1: certainty is not learned from a sample."""
+    # training only: the API never loads it
+    from sklearn.isotonic import IsotonicRegression  # pyright: ignore[reportMissingTypeStubs]
+
+    edge = 1 / (len(target) + 2)
+    curve = cast(Any, IsotonicRegression(y_min=edge, y_max=1 - edge, out_of_bounds="clip"))
+    curve.fit(raw, target)
+    knots = tuple(float(each) for each in curve.X_thresholds_)
+    levels = tuple(float(each) for each in curve.y_thresholds_)
+    return Calibration(method=Method.ISOTONIC, knots=knots, levels=levels)
+
+
+def best(raw: Vector, target: Vector, seed: int = 0) -> Calibration:
+    """The method with the least cross-validated log loss; a more flexible one must earn it.
+
+    `raw` must be out-of-fold scores: a model's scores on its own training rows are too sure.
+    """
+    folds = np.random.default_rng(seed).permutation(len(raw)) % _FOLDS
+    fits: list[Callable[[Vector, Vector], Calibration]] = [
+        lambda raw, target: Calibration(),
+        fit_platt,
+        fit_isotonic,
+    ]
+    losses = [_held_out_loss(fit, raw, target, folds) for fit in fits]
+    noise = (0.0, 0.0002, 0.002)
+    chosen = min(range(len(fits)), key=lambda i: losses[i] + noise[i])
+    return fits[chosen](raw, target)
+
+
+def _held_out_loss(
+    fit: Callable[[Vector, Vector], Calibration], raw: Vector, target: Vector, folds: Any
+) -> float:
+    losses = [
+        log_loss(
+            target[folds == fold],
+            fit(raw[folds != fold], target[folds != fold])(raw[folds == fold]),
+        )
+        for fold in range(_FOLDS)
+    ]
+    return float(np.mean(losses))

@@ -1,0 +1,126 @@
+"""Where trained models are kept: a folder an artefact, named by its content, and which is current.
+
+models/<name>/<sha256>/model.txt, artefact.json
+models/<name>/current.json
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.errors import InvalidModel
+from engine.ledger.site import Site
+from models.artefact import Artefact, content_hash, read_artefact
+
+CURRENT = "current.json"
+TOLERANCE = 0.002
+"""How much worse the log loss of a new model may be on the same rows before the gate stops it."""
+
+
+def folder(site: Site, name: str) -> Path:
+    """Where the artefacts of a model are."""
+    return site.data_dir / "models" / name
+
+
+def register(site: Site, artefact: Artefact) -> str:
+    """Keeps an artefact and returns its hash. The same artefact twice is kept once."""
+    name = artefact.hash()
+    place = _place(site, artefact.name, name)
+    if place.exists():
+        return name
+    temporary = place.with_name(f".{secrets.token_hex(6)}")
+    temporary.mkdir(parents=True)
+    (temporary / "model.txt").write_bytes(artefact.model.encode())
+    (temporary / "artefact.json").write_bytes(artefact.facts())
+    try:
+        temporary.rename(place)
+    except OSError:  # another process kept the same content first
+        shutil.rmtree(temporary)
+    return name
+
+
+def load(site: Site, name: str, artefact_hash: str) -> Artefact:
+    """An artefact by its hash. Raises InvalidModel when it is missing or its bytes have changed."""
+    place = _place(site, name, artefact_hash)
+    try:
+        facts = (place / "artefact.json").read_bytes()
+        model = (place / "model.txt").read_bytes()
+    except OSError as error:
+        raise InvalidModel(f"model {name} {artefact_hash} can't be read: {error}") from error
+    found = content_hash(facts, model)
+    if found != artefact_hash:
+        raise InvalidModel(f"model {name} {artefact_hash} is damaged: its content is {found}")
+    return read_artefact(facts, model)
+
+
+def current(site: Site) -> dict[str, str]:
+    """The hash of the current artefact of every model that has one."""
+    root = site.data_dir / "models"
+    names = sorted(path.parent.name for path in root.glob(f"*/{CURRENT}"))
+    return {name: found for name in names if (found := current_hash(site, name))}
+
+
+def current_hash(site: Site, name: str) -> str | None:
+    """The hash of a model's current artefact. Raises InvalidModel when the pointer is damaged."""
+    try:
+        raw = (folder(site, name) / CURRENT).read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        return str(json.loads(raw)["artefact"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidModel(f"{name}/{CURRENT} is damaged: train again, or restore it") from error
+
+
+def promote(
+    site: Site, artefact: Artefact, loss: Callable[[Artefact], float] | None = None
+) -> tuple[bool, str]:
+    """Makes an artefact the current one if it passes the gate; whether it did, and why.
+
+    `loss` is measured for it and for the one in use, on the same rows; without it there is no gate.
+    A current artefact that can't be loaded or measured gives way.
+    """
+    name = register(site, artefact)
+    passed, because = _gate(site, artefact, name, loss)
+    if passed:
+        _point(site, artefact.name, name)
+    return passed, because
+
+
+def _gate(
+    site: Site, artefact: Artefact, name: str, loss: Callable[[Artefact], float] | None
+) -> tuple[bool, str]:
+    try:
+        before = current_hash(site, artefact.name)
+        if before is None:
+            return True, "the first one"
+        if before == name:
+            return True, "the same as the current one"
+        if loss is None:
+            return True, "no gate asked for"
+        kept = loss(load(site, artefact.name, before))
+    except InvalidModel as error:
+        return True, f"the current one is unusable ({error})"
+    new = loss(artefact)
+    passed = new <= kept + TOLERANCE
+    verdict = "not worse than" if passed else "worse than"
+    return passed, f"log loss {new:.4f}, {verdict} {kept:.4f} of the current one on the same rows"
+
+
+def _point(site: Site, name: str, artefact_hash: str) -> None:
+    pointer = {"artefact": artefact_hash, "promoted_at": site.clock.now().isoformat()}
+    temporary = folder(site, name) / f".{secrets.token_hex(6)}"
+    temporary.write_text(json.dumps(pointer) + "\n")
+    os.replace(temporary, folder(site, name) / CURRENT)
+
+
+def _place(site: Site, name: str, artefact_hash: str) -> Path:
+    digest = artefact_hash.removeprefix("sha256:")
+    if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+        raise InvalidModel(f"{artefact_hash!r} is no artefact hash: sha256:<64 hex digits> is")
+    return folder(site, name) / digest
