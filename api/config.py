@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from urllib.parse import urlsplit, urlunsplit
 
-from api.settings import PREFIX, Settings, config_file
+from api.settings import PREFIX, Settings, config_file, without_password
 
 
 def origins(options: Mapping[str, object] | None = None) -> dict[str, str]:
@@ -36,16 +35,3 @@ def _masked(name: str, value: object) -> object:
     if name.endswith("_url") and isinstance(value, str):
         return without_password(value)
     return value
-
-
-def without_password(address: str) -> str:
-    """The address with its password masked.
-
-    >>> without_password("redis://:hunter2@cache:6379/0")
-    'redis://:***@cache:6379/0'
-    """
-    parts = urlsplit(address)
-    if parts.password is None:
-        return address
-    user, host = parts.username or "", parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{user}:***@{host}"))

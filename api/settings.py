@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -52,10 +52,12 @@ class Settings(BaseSettings):
     api_url: str | None = None
     redis_url: str | None = None
     redis_port: Port = 6399
+    redis_binary: Path | None = None
     journal_url: str = ""
     customer_key: SecretStr | None = None
     temporal_address: str | None = None
     temporal_port: Port = 7233
+    temporal_binary: Path | None = None
     temporal_ui: str | None = None
     temporal_ui_port: Port = 8233
     temporal_namespace: str = "default"
@@ -143,8 +145,9 @@ class Settings(BaseSettings):
 
     @property
     def ui(self) -> str:
-        """The address of the Temporal UI."""
-        return self.temporal_ui or f"http://127.0.0.1:{self.temporal_ui_port}"
+        """The address of the Temporal UI; empty when Temporal is one's own and it was not said."""
+        own = "" if self.temporal_address else f"http://127.0.0.1:{self.temporal_ui_port}"
+        return self.temporal_ui or own
 
     @property
     def api(self) -> str:
@@ -181,6 +184,19 @@ def _problems(error: ValidationError) -> list[str]:
         else:
             problems.append(f"{name}: {message}" if name else message)
     return problems
+
+
+def without_password(address: str) -> str:
+    """The address with its password masked.
+
+    >>> without_password("redis://:hunter2@cache:6379/0")
+    'redis://:***@cache:6379/0'
+    """
+    parts = urlsplit(address)
+    if parts.password is None:
+        return address
+    user, host = parts.username or "", parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{user}:***@{host}"))
 
 
 def site(settings: Settings) -> Site:
