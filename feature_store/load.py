@@ -20,7 +20,7 @@ from feature_store.offline import LABELS, append_labels, append_rows
 from feature_store.online import Row, write_rows
 from feature_store.tables import Line, Table, open_table
 
-OPT_IN_PURPOSES = ("sales", "retention", "service", "nurture", "survey")
+OPT_IN_PURPOSES = ("sales", "retention", "nurture", "survey")
 OPT_IN_CHANNELS = ("email", "whatsapp")
 OPT_IN_PERCENT = 70
 _BATCH = 2000
