@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from engine.catalog import Action, Bundle, ContactLimit
 from engine.types import Contact, ContactKind
 
+_SENT = frozenset({ContactKind.DISPATCH, ContactKind.DELIVERY})
 _LONGEST_HISTORY = timedelta(days=1)
 
 
@@ -43,11 +44,17 @@ class Counter:
 
 
 def counters(bundle: Bundle, action: Action, channel: str, now: datetime) -> tuple[Counter, ...]:
-    """The limits that apply to one action on one channel. Exempt actions have none."""
+    """The limits that apply to one action on one channel. Exempt actions have none.
+
+    Showing something in a page is no dispatch: there, limits that count only dispatches or deliveries don't apply.
+    """
     if action.exempt:
         return ()
+    in_page = bundle.channels[channel].in_page
     return tuple(
-        _counter(limit, action, channel, now) for limit in bundle.limits if _applies(limit, action, channel)
+        _counter(limit, action, channel, now)
+        for limit in bundle.limits
+        if _applies(limit, action, channel) and not (in_page and limit.kinds <= _SENT)
     )
 
 
@@ -63,10 +70,8 @@ def reached(counter: Counter, contacts: Iterable[Contact]) -> datetime | None:
     return datetime.fromtimestamp((frees + counter.window) / 1000, UTC)
 
 
-def consented(bundle: Bundle, action: Action, channel: str, consents: dict[str, bool] | None) -> bool | None:
-    """Whether this purpose may use this channel (SEMANTICS D3a); None when consents could not be read."""
-    if consents is None:
-        return None
+def consented(bundle: Bundle, action: Action, channel: str, consents: Mapping[str, bool]) -> bool:
+    """Whether this purpose may use this channel (SEMANTICS D3a)."""
     recorded = consents.get(f"{action.purpose}:{channel}")
     return consent_default(bundle, action, channel) if recorded is None else recorded
 

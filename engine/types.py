@@ -88,6 +88,10 @@ class Request:
     """Only these purposes are considered; empty means all. Journeys use it to ask for one kind of message."""
     tags: tuple[str, ...] = ()
     """Only actions that carry one of these tags are considered; empty means all."""
+    explain: bool = False
+    """Whether a dropped candidate meets the rest of the funnel too, so that all its reasons are known."""
+    superseded: bool = False
+    """Whether this answer takes the place of a stored one that is no longer legal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +237,7 @@ class Decision:
     candidates: tuple[Candidate, ...]
     funnel: Mapping[str, Mapping[str, int]]
     bundle: str
+    scores: Scores = field(default_factory=Scores)
 
     @property
     def offers(self) -> tuple[Offer, ...]:

@@ -102,16 +102,22 @@ def event_of(row: Row[Any]) -> Event:
     )
 
 
-def contact_of_message(row: Row[Any]) -> Contact:
-    """The reserved contact of a message."""
-    return Contact(
-        id=row.message_id,
-        kind=ContactKind.DISPATCH,
-        at=row.at,
-        channel=row.channel,
-        action=row.action,
-        group=row.group,
-        purpose=row.purpose,
+def contacts_of_message(row: Row[Any]) -> tuple[Contact, ...]:
+    """The contacts that a message counts as: its dispatch, and its delivery once confirmed."""
+    kinds = [ContactKind.DISPATCH]
+    if row.state == "delivered":
+        kinds.append(ContactKind.DELIVERY)
+    return tuple(
+        Contact(
+            id=row.message_id,
+            kind=kind,
+            at=row.at,
+            channel=row.channel,
+            action=row.action,
+            group=row.group,
+            purpose=row.purpose,
+        )
+        for kind in kinds
     )
 
 

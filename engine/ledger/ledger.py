@@ -58,6 +58,14 @@ class Ledger:
         """The running journeys of one customer. Raises LiveStateUnavailable."""
         return (await self.state(customer)).journeys
 
+    async def holds(self, customer: str) -> tuple[Hold, ...]:
+        """The holds of one customer. Raises LiveStateUnavailable."""
+        return (await self.state(customer)).holds
+
+    async def external_id(self, customer: str) -> str:
+        """The external id of one customer, or its reference where none is known."""
+        return (await self.customers.external([customer]))[customer]
+
     # -- holds
 
     async def place_hold(self, customer: str, hold: Hold) -> tuple[str, ...]:

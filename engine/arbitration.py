@@ -1,0 +1,124 @@
+"""Priority = P x C x V x L, the order it gives, and which offer goes to which placement (SEMANTICS D7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.catalog import Action, Bundle, Treatment
+from engine.logic import Lookup
+from engine.propensity import DECIMALS
+from engine.types import Offer, Placement
+
+EMPATHETIC = "empathetic"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranked:
+    """A candidate with the parts of its priority."""
+
+    action: Action
+    propensity: float
+    context_weight: float
+    value: float
+    lever: float
+
+    @property
+    def priority(self) -> float:
+        """P x C x V x L, rounded so that it is the same on every machine."""
+        return round(self.propensity * self.context_weight * self.value * self.lever, DECIMALS)
+
+
+def context_weights(bundle: Bundle, lookup: Lookup) -> Mapping[str, float]:
+    """The percents that the context adds, by target (`purpose:service`, `group:billing`, `action:pay-online`)."""
+    added: dict[str, float] = {}
+    for weight in bundle.context_weights:
+        if weight.condition(lookup) is True:
+            added[weight.target] = added.get(weight.target, 0.0) + weight.percent
+    return added
+
+
+def rank(
+    bundle: Bundle, action: Action, propensity: float, weights: Mapping[str, float], lookup: Lookup
+) -> Ranked:
+    """The priority of one action. A value that is not known counts as 1.
+
+    C = 1 + sum/100 of the context weights; L = 1 + (purpose + group + action lever)/100; both at least 0.
+    """
+    targets = (f"purpose:{action.purpose}", f"group:{action.group}", f"action:{action.name}")
+    percent = sum(weights.get(target, 0.0) for target in targets)
+    levers = bundle.purposes[action.purpose].lever + bundle.groups.get(action.group, 0.0) + action.lever
+    value = action.value(lookup)
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return Ranked(
+        action=action,
+        propensity=propensity,
+        context_weight=max(0.0, 1 + percent / 100),
+        value=max(0.0, float(value)) if known else 1.0,
+        lever=max(0.0, 1 + levers / 100),
+    )
+
+
+def in_order(ranked: Iterable[Ranked]) -> list[Ranked]:
+    """Mandatory first, then by priority, then by stable keys."""
+    return sorted(
+        ranked,
+        key=lambda one: (
+            not one.action.mandatory,
+            -one.priority,
+            one.action.purpose,
+            one.action.group,
+            one.action.name,
+        ),
+    )
+
+
+def treatment_for(
+    bundle: Bundle, action: Action, channel: str, placement: str, tone: str | None
+) -> Treatment | None:
+    """How an action is said on a channel and placement: made for the placement before general, in the asked tone."""
+    like = bundle.channels[channel].like
+    for source in (channel, like):
+        fits = [t for t in action.treatments if t.channel == source and t.placement in (None, placement)]
+        if fits:
+            return min(fits, key=lambda t: (t.tone != tone, t.placement is None, t.id))
+    return None
+
+
+def fill(
+    bundle: Bundle,
+    ordered: Sequence[Ranked],
+    placements: Sequence[Placement],
+    channel: str,
+    tone: str | None,
+) -> dict[str, tuple[Offer, ...]]:
+    """The best offers for each placement in turn; no action is shown twice."""
+    shown: set[str] = set()
+    filled: dict[str, tuple[Offer, ...]] = {}
+    for placement in placements:
+        offers: list[Offer] = []
+        for one in ordered:
+            if len(offers) == placement.limit:
+                break
+            treatment = treatment_for(bundle, one.action, channel, placement.name, tone)
+            if treatment is None or one.action.name in shown:
+                continue
+            shown.add(one.action.name)
+            offers.append(offer(one, treatment, len(offers) + 1))
+        filled[placement.name] = tuple(offers)
+    return filled
+
+
+def offer(one: Ranked, treatment: Treatment, place: int) -> Offer:
+    """An offer as the channel shows it."""
+    return Offer(
+        action=one.action.name,
+        treatment=treatment.id,
+        purpose=one.action.purpose,
+        tags=one.action.tags,
+        group=one.action.group,
+        rank=place,
+        propensity=one.propensity,
+        priority=one.priority,
+        content=treatment.content,
+    )

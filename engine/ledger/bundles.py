@@ -1,0 +1,81 @@
+"""The bundle in force: read again when its files or the models change, the last good one kept, each one archived."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+from engine.bundle import bundle_from_source, load_bundle
+from engine.catalog import Bundle
+from engine.errors import InvalidBundle, NotFound
+
+_log = logging.getLogger(__name__)
+
+
+class BundleInForce:
+    """Calling it gives the bundle; `refresh`, called every second, picks up changes without a restart."""
+
+    def __init__(
+        self,
+        folder: Path,
+        archive: Path,
+        models: Callable[[], Mapping[str, str]],
+        features: Collection[str],
+    ) -> None:
+        self._folder = folder
+        self._archive = archive
+        self._models = models
+        self._features = features
+        self._stamp = self._now()
+        self._bundle = self._load()
+        self.problems: tuple[str, ...] = ()
+
+    def __call__(self) -> Bundle:
+        """The bundle in force."""
+        return self._bundle
+
+    def refresh(self) -> bool:
+        """Loads what changed; True if another bundle is in force now. A broken one changes nothing, and is reported once."""
+        stamp = self._now()
+        if stamp == self._stamp:
+            return False
+        self._stamp = stamp
+        before = self._bundle.hash
+        try:
+            self._bundle = self._load()
+            self.problems = ()
+        except InvalidBundle as error:
+            self.problems = tuple(error.problems)
+            _log.error("the changed bundle is broken, %s stays in force: %s", before, error)
+        return self._bundle.hash != before
+
+    def _load(self) -> Bundle:
+        bundle = load_bundle(self._folder, models=self._models(), features=self._features)
+        self._archive.mkdir(parents=True, exist_ok=True)
+        kept = _file(self._archive, bundle.hash)
+        if not kept.exists():
+            temporary = kept.with_suffix(".part")
+            temporary.write_bytes(bundle.source)
+            temporary.replace(kept)
+        return bundle
+
+    def _now(self) -> object:
+        files = sorted(self._folder.glob("**/*.yaml"))
+        try:
+            stamps = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+        except OSError:  # an editor is replacing a file: look again at the next call
+            return None
+        return stamps, tuple(sorted(self._models().items()))
+
+
+def archived_bundle(archive: Path, bundle_hash: str) -> Bundle:
+    """A bundle that was in force at some time. Raises NotFound."""
+    kept = _file(archive, bundle_hash)
+    if not kept.exists():
+        raise NotFound(f"bundle {bundle_hash} is not in {archive}")
+    return bundle_from_source(kept.read_bytes())
+
+
+def _file(archive: Path, bundle_hash: str) -> Path:
+    return archive / f"{bundle_hash.replace(':', '-')}.json"

@@ -1,0 +1,301 @@
+"""Gather, decide, commit: the one way API, worker and batch reach a decision."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from redis.asyncio.client import Pipeline
+from redis.exceptions import NoScriptError, RedisError
+
+from engine import contact
+from engine.catalog import Bundle
+from engine.decide import decide
+from engine.errors import JournalUnavailable, LiveStateUnavailable, RequestIdReused, UnknownChannel, UnknownDecision
+from engine.holds import covering, in_force
+from engine.ledger import Ledger, ids, keys, live, tables
+from engine.ledger.clock import milliseconds
+from engine.ledger.journal import insert_new
+from engine.propensity import Scorer
+from engine.record import decision_of, record
+from engine.types import Decision, Placement, Request, Scalar, Snapshot
+
+_ATTEMPTS = 20
+_CLAIM_MILLISECONDS = 2_000
+_POLL_SECONDS = 0.005
+_KEPT = timedelta(hours=24)
+_PATIENCE_SECONDS = 1.0
+"""How long Redis may take before an answer goes out without it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureRow:
+    """The feature values of one customer, and the event time of each view that was found."""
+
+    values: Mapping[str, Scalar]
+    times: Mapping[str, datetime]
+
+
+class FeatureReader(Protocol):
+    """Reads a customer's row with one Redis command."""
+
+    def queue(self, pipe: Pipeline, customer: str) -> None:
+        """Appends the command."""
+        ...
+
+    def decode(self, reply: object) -> FeatureRow:
+        """Its reply as features."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A question as a door puts it. `digest` names the body that came with `request_id`; `at` overrides the clock."""
+
+    customer: str
+    channel: str
+    placements: tuple[Placement, ...] = (Placement(),)
+    context: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    purposes: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    deadline_ms: int = 50
+    explain: bool = False
+    dry_run: bool = False
+    request_id: str | None = None
+    digest: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A decision, and the milliseconds of wall time it took."""
+
+    decision: Decision
+    took_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is kept under a request id: enough to check and repeat the answer."""
+
+    digest: str
+    decision_id: str
+
+
+class Decider:
+    """Answers questions from live state, features, models and the bundle in force."""
+
+    def __init__(
+        self, ledger: Ledger, reader: FeatureReader, scorer: Scorer, bundle: Callable[[], Bundle]
+    ) -> None:
+        self._ledger = ledger
+        self._reader = reader
+        self._scorer = scorer
+        self._bundle = bundle
+
+    async def decide(self, ask: Ask) -> Answer:
+        """Decides and commits. Never fails because a dependency does: it answers at a lower level and says why.
+
+        Raises UnknownChannel, RequestIdReused, and JournalUnavailable when nothing can record the answer.
+        """
+        started = time.perf_counter()
+        bundle = self._bundle()
+        if ask.channel not in bundle.channels:
+            names = ", ".join(bundle.channels)
+            raise UnknownChannel(f"{ask.channel!r} is not a channel of this bundle; the channels are {names}")
+        try:
+            decision = await self._decide_live(ask, bundle)
+        except LiveStateUnavailable as error:
+            decision = await self._decide_blind(ask, bundle, error)
+        return Answer(decision=decision, took_ms=(time.perf_counter() - started) * 1000)
+
+    async def _decide_live(self, ask: Ask, bundle: Bundle) -> Decision:
+        attempt = _Attempt(self._ledger, self._reader, self._scorer, bundle, ask)
+        if ask.request_id is None or ask.dry_run:
+            return await attempt.compute()
+        await attempt.guard()
+        return await attempt.compute_once()
+
+    async def _decide_blind(self, ask: Ask, bundle: Bundle, error: LiveStateUnavailable) -> Decision:
+        """An answer without live state: nothing commercial, nothing limited; recorded in the journal."""
+        now = ask.at or self._ledger.clock.now()
+        because = (f"the live state could not be read: {error}",)
+        snapshot = Snapshot(customer=ask.customer, reconciled=False, because=because)
+        request = request_of(ask, now)
+        decision = decide(request, snapshot, bundle, self._scorer)
+        if not ask.dry_run:
+            row = {"decision_id": decision.decision_id, "record": record(request, snapshot, decision)}
+            await self._ledger.journal.write(lambda connection: insert_new(connection, tables.spool, row))
+        return decision
+
+
+def request_of(ask: Ask, now: datetime, superseded: bool = False) -> Request:
+    """The engine's request for a question, with a new id and seed."""
+    return Request(
+        decision_id=ids.decision_id(now, ask.customer),
+        customer=ask.customer,
+        channel=ask.channel,
+        now=now,
+        seed=secrets.randbits(53),
+        placements=ask.placements,
+        context=ask.context,
+        purposes=ask.purposes,
+        tags=ask.tags,
+        explain=ask.explain,
+        superseded=superseded,
+    )
+
+
+class _Attempt:
+    """One question on its way: read, compute, commit, again where something arrived in between."""
+
+    def __init__(
+        self, ledger: Ledger, reader: FeatureReader, scorer: Scorer, bundle: Bundle, ask: Ask
+    ) -> None:
+        self.ledger = ledger
+        self.reader = reader
+        self.scorer = scorer
+        self.bundle = bundle
+        self.ask = ask
+        self.claim = secrets.token_hex(8)
+        self._oldest = ledger.clock.now() - contact.horizon(bundle)
+        self._names = (keys.MARKER, keys.live(ask.customer), keys.contacts(ask.customer))
+
+    # -- request ids
+
+    async def guard(self) -> None:
+        """Raises RequestIdReused when the id came with another body before."""
+        name = keys.guard(str(self.ask.request_id))
+        kept = await self._call(
+            self.ledger.redis.set(name, self.ask.digest, nx=True, get=True, px=self._keep())
+        )
+        if kept is not None and kept.decode() != self.ask.digest:
+            raise RequestIdReused(
+                f"request_id {self.ask.request_id!r} was used with another body: repeat that body, or use a new id"
+            )
+
+    def _keep(self) -> int:
+        return max(60_000, round(self.ledger.clock.wall_seconds(_KEPT) * 1000))
+
+    async def compute_once(self) -> Decision:
+        """The answer of this request id: the stored one while it is legal, else a new one."""
+        end = time.monotonic() + 2 * _CLAIM_MILLISECONDS / 1000
+        while True:
+            state, row = await self._read(claim=True)
+            if state.stored is None:
+                return await self._compute(state, row)
+            if state.stored[:1] == b"d":
+                return await self._stored_or_new(state, row)
+            if time.monotonic() > end:
+                raise LiveStateUnavailable("another call with this request_id does not finish")
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _stored_or_new(self, state: live.LiveState, row: FeatureRow) -> Decision:
+        decision_id = (state.stored or b"")[1:].decode()
+        kept = await stored_decision(self.ledger, decision_id)
+        if kept is not None and still_legal(kept, state, self.bundle, self.ask.channel, self.ledger.clock.now()):
+            return kept
+        return await self._compute(state, row, superseded=True)
+
+    # -- read, compute, commit
+
+    async def compute(self) -> Decision:
+        """A new decision on the state as it is."""
+        return await self._compute(*await self._read(claim=False))
+
+    async def _compute(self, state: live.LiveState, row: FeatureRow, superseded: bool = False) -> Decision:
+        for _ in range(_ATTEMPTS):
+            request = request_of(self.ask, self.ask.at or self.ledger.clock.now(), superseded)
+            snapshot = replace(
+                state.snapshot(self.ask.customer), features=row.values, feature_times=row.times
+            )
+            decision = decide(request, snapshot, self.bundle, self.scorer)
+            if self.ask.dry_run:
+                return decision
+            refused = await self._commit(state, record(request, snapshot, decision), decision.decision_id, superseded)
+            if refused is None:
+                return decision
+            if refused.stored is not None:
+                return await self._stored_or_new(refused, row)
+            state = refused
+        raise LiveStateUnavailable("this customer's state changes faster than a decision can be made")
+
+    async def _read(self, claim: bool) -> tuple[live.LiveState, FeatureRow]:
+        names, arguments = list(self._names), [milliseconds(self._oldest)]
+        if claim:
+            names.append(keys.answer(self.ask.customer, str(self.ask.request_id)))
+            arguments += [self.claim, _CLAIM_MILLISECONDS]  # pyright: ignore[reportArgumentType]
+        reply, row = await self._piped(live.READ, names, arguments)
+        return live.decode_state(reply), self.reader.decode(row)
+
+    async def _piped(self, script: live.Script, names: list[str], arguments: list[Any]) -> list[Any]:
+        for _ in range(2):
+            pipe = self.ledger.redis.pipeline(transaction=False)
+            script.queue(pipe, names, arguments)
+            self.reader.queue(pipe, self.ask.customer)
+            try:
+                return await self._call(pipe.execute())
+            except NoScriptError:
+                await self._call(script.load(self.ledger.redis))
+        raise LiveStateUnavailable("Redis forgets its scripts")
+
+    async def _commit(
+        self, state: live.LiveState, body: bytes, decision_id: str, overwrite: bool
+    ) -> live.LiveState | None:
+        names = [*self._names, keys.DECISIONS, keys.decision(decision_id)]
+        arguments: list[Any] = [
+            state.version,
+            state.marker,
+            decision_id,
+            body,
+            milliseconds(self._oldest),
+            live.LATEST_DECISIONS,
+        ]
+        if self.ask.request_id is not None:
+            names.append(keys.answer(self.ask.customer, self.ask.request_id))
+            arguments += [self.claim, decision_id, self._keep(), int(overwrite)]
+        reply = await self._call(live.COMMIT(self.ledger.redis, names, arguments))
+        return None if reply == 1 else live.decode_state(reply)
+
+    @staticmethod
+    async def _call(call: Awaitable[Any]) -> Any:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                return await call
+        except NoScriptError:
+            raise
+        except (RedisError, OSError, TimeoutError) as error:
+            raise live.unavailable(error) from error
+
+
+async def stored_decision(ledger: Ledger, decision_id: str) -> Decision | None:
+    """The decision of a record, or None where it can't be found."""
+    try:
+        return decision_of(await ledger.raw_record(decision_id))
+    except (JournalUnavailable, UnknownDecision):
+        return None
+
+
+def still_legal(
+    decision: Decision, state: live.LiveState, bundle: Bundle, channel: str, now: datetime
+) -> bool:
+    """Whether every offer of a stored answer may still be shown: known state, holds, consents, the same bundle's actions."""
+    if not decision.offers:
+        return True
+    if not state.marker:
+        return False
+    held = in_force(state.holds, now)
+    for offer in decision.offers:
+        action = bundle.actions.get(offer.action)
+        if action is None or covering(held, action) is not None:
+            return False
+        if not contact.consented(bundle, action, channel, state.consents):
+            return False
+    return True
+
+

@@ -1,0 +1,222 @@
+"""The acceptance of events: journal, effect in force, features, journeys; then it can't be lost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Protocol
+
+from sqlalchemy import Connection
+
+from engine.catalog import Bundle
+from engine.errors import JourneysUnavailable, Unavailable
+from engine.ledger import Ledger, arrivals, facts, tables
+from engine.ledger.arrivals import Arrival, Progress
+from engine.ledger.clock import milliseconds
+from engine.types import Event, Hold, JourneyState, Scalar
+
+_POLL_SECONDS = 0.02
+_PATIENCE_SECONDS = 15.0
+_HISTORY = timedelta(days=365)
+_TURN_SECONDS = 0.2
+_FLIGHT_SECONDS = 0.7
+"""How long an acknowledgement waits for messages that were on their way before the hold was placed."""
+
+Features = Mapping[str, Mapping[str, Scalar]]
+
+
+class Journeys(Protocol):
+    """What acceptance needs of the journeys: the hold that an event implies, and its delivery."""
+
+    def concerns(self, event: Event) -> bool:
+        """Whether any journey may want this event."""
+        ...
+
+    def hold_for(self, event: Event) -> Hold | None:
+        """The hold that an event puts in force."""
+        ...
+
+    async def hand_over(self, event: Event, running: Sequence[JourneyState]) -> tuple[str, ...]:
+        """Delivers an event to its journeys. Raises JourneysUnavailable."""
+        ...
+
+
+class Push(Protocol):
+    """Turns an event and the customer's history into feature rows, and writes them."""
+
+    def features(self, event: Event, history: Sequence[Event]) -> Features:
+        """The values of the pushed views after this event."""
+        ...
+
+    async def write(self, customer: str, features: Features, event: Event) -> None:
+        """Writes them online."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """How many events were new or seen before, which journeys they reached, and whether some still wait for Temporal."""
+
+    accepted: int
+    duplicates: int
+    journeys: tuple[str, ...]
+    pending: bool
+
+
+class Acceptance:
+    """Accepts events for the API; carries on for the reconciler with what an attempt left behind."""
+
+    def __init__(
+        self, ledger: Ledger, journeys: Journeys, push: Push, bundle: Callable[[], Bundle]
+    ) -> None:
+        self._ledger = ledger
+        self._journeys = journeys
+        self._push = push
+        self._bundle = bundle
+
+    async def accept(self, events: Sequence[Event]) -> Accepted:
+        """Accepts events in order. Raises Unavailable when one can't be: repeating all of them is safe then."""
+        taken = await self._ledger.journal.write(
+            lambda connection: [self._take(connection, event) for event in events]
+        )
+        reached: list[str] = []
+        pending = False
+        for arrival in taken:
+            done = await (self._carry_through(arrival) if arrival.mine else self._wait_for(arrival))
+            reached.extend(done.journeys)
+            pending = pending or done.progress is not Progress.ROUTED
+        new = sum(arrival.new for arrival in taken)
+        return Accepted(
+            accepted=new,
+            duplicates=len(taken) - new,
+            journeys=tuple(dict.fromkeys(reached)),
+            pending=pending,
+        )
+
+    async def carry_on(self, limit: int = 200) -> int:
+        """Takes up to `limit` events that an attempt left behind as far as they get; returns how many are through."""
+        left = await self._ledger.journal.read(lambda connection: arrivals.unfinished(connection, limit))
+        through = 0
+        for event in left:
+            taken = await self._ledger.journal.write(
+                lambda connection, event=event: self._take(connection, event)
+            )
+            if not taken.mine:
+                continue
+            try:
+                done = await self._carry_through(taken)
+            except Unavailable:
+                continue
+            through += done.progress is Progress.ROUTED
+        return through
+
+    def _take(self, connection: Connection, event: Event) -> Arrival:
+        """One transaction: the event, and the hold or consent that it implies, so that a rebuild knows them all."""
+        arrival = arrivals.take(connection, event)
+        if arrival.new:
+            hold = self._journeys.hold_for(arrival.event)
+            if hold is not None:
+                facts.keep_hold(connection, event.customer, hold)
+            if event.type == "consent.changed":
+                connection.execute(tables.consents.insert().values(**_consent(arrival.event)))
+        return arrival
+
+    async def _carry_through(self, arrival: Arrival) -> Arrival:
+        event = arrival.event
+        try:
+            if arrival.progress is Progress.JOURNALLED:
+                await self._put_in_force(event)
+            return await self._route(arrival)
+        except Unavailable:
+            await self._ledger.journal.write(lambda connection: arrivals.give_up(connection, event.seq))
+            raise
+
+    async def _put_in_force(self, event: Event) -> None:
+        hold = self._journeys.hold_for(event)
+        if hold is not None:
+            covered = await self._ledger.enforce_hold(event.customer, hold)
+            await self._let_land(event, hold, covered)
+        if event.type == "consent.changed":
+            await self._enforce_consent(event)
+        since = milliseconds(event.at - _HISTORY)
+        history = await self._ledger.journal.read(
+            lambda connection: arrivals.history(connection, event.customer, since, event.seq)
+        )
+        features = self._push.features(event, history)
+        if features:
+            await self._push.write(event.customer, features, event)
+
+    async def _let_land(self, event: Event, hold: Hold, covered: tuple[str, ...]) -> None:
+        """Waits for covered messages that were handed over before the hold, so that none arrives after its acknowledgement."""
+        end = time.monotonic() + _FLIGHT_SECONDS
+        while covered and time.monotonic() < end:
+            await asyncio.sleep(_POLL_SECONDS)
+            covered = await self._ledger.enforce_hold(event.customer, hold)
+
+    async def _enforce_consent(self, event: Event) -> None:
+        row = _consent(event)
+        query = tables.consents.select().filter_by(
+            customer=event.customer, purpose=row["purpose"], channel=row["channel"], source=row["source"]
+        )
+        seq = await self._ledger.journal.read(lambda connection: max(r.seq for r in connection.execute(query)))
+        await self._ledger.enforce_consent(
+            event.customer, row["purpose"], row["channel"], row["granted"], seq
+        )
+
+    async def _route(self, arrival: Arrival) -> Arrival:
+        event = arrival.event
+        if not self._journeys.concerns(event):
+            await self._note(event, Progress.ROUTED)
+            return replace(arrival, progress=Progress.ROUTED)
+        if await self._waits_behind(event):
+            await self._note(event, Progress.IN_FORCE)
+            return replace(arrival, progress=Progress.IN_FORCE)
+        try:
+            running = await self._ledger.journeys(event.customer)
+            journeys = await self._journeys.hand_over(event, running)
+        except JourneysUnavailable:
+            await self._note(event, Progress.IN_FORCE)
+            return replace(arrival, progress=Progress.IN_FORCE)
+        await self._note(event, Progress.ROUTED, journeys)
+        return replace(arrival, progress=Progress.ROUTED, journeys=journeys)
+
+    async def _waits_behind(self, event: Event) -> bool:
+        """Whether an earlier event of this customer is still on its way; one that is being delivered gets a moment."""
+        end = time.monotonic() + _TURN_SECONDS
+        while await self._ledger.journal.read(lambda connection: arrivals.waits_behind(connection, event)):
+            if time.monotonic() > end:
+                return True
+            await asyncio.sleep(_POLL_SECONDS)
+        return False
+
+    def _note(self, event: Event, progress: Progress, journeys: Sequence[str] = ()) -> Awaitable[None]:
+        return self._ledger.journal.write(
+            lambda connection: arrivals.advance(connection, event.seq, progress, journeys)
+        )
+
+    async def _wait_for(self, arrival: Arrival) -> Arrival:
+        """A duplicate is through when the first is; an attempt that died is taken over."""
+        end = time.monotonic() + _PATIENCE_SECONDS
+        event = arrival.event
+        while arrival.progress is not Progress.ROUTED:
+            if time.monotonic() > end:
+                raise Unavailable("another call is accepting this event and does not finish; repeat it later")
+            await asyncio.sleep(_POLL_SECONDS)
+            arrival = await self._ledger.journal.write(lambda connection: self._take(connection, event))
+            if arrival.mine:
+                return await self._carry_through(arrival)
+        return arrival
+
+
+def _consent(event: Event) -> dict[str, Any]:
+    return {
+        "customer": event.customer,
+        "purpose": event.data["purpose"],
+        "channel": event.data["channel"],
+        "granted": bool(event.data["granted"]),
+        "source": f"event {event.source} {event.id}",
+        "at": milliseconds(event.at),
+    }

@@ -1,0 +1,128 @@
+"""What API, worker and reconciler share: the ledger, the models, the bundle in force, the engine, the way to Temporal."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from temporalio.client import Client
+
+from engine.errors import JourneysUnavailable
+from engine.ledger import Ledger, open_ledger
+from engine.ledger.bundles import BundleInForce
+from engine.ledger.site import Site
+from engine.live import Decider
+from engine.types import Event, Hold, JourneyState, Scalar
+from feature_store.online import OnlineReader, Row, write_rows
+from feature_store.push import pushed
+from feature_store.schema import FEATURES
+from models.score import ModelScorer
+from workflows import routing
+from workflows.acceptance import Acceptance, Features
+from workflows.connection import connect
+
+REFRESH_SECONDS = 1.0
+_BREAK_SECONDS = 1.0
+"""After a failure Temporal is left alone for this long: the relay tries again, callers need not wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """One process's share of a stack."""
+
+    site: Site
+    ledger: Ledger
+    scorer: ModelScorer
+    bundle: BundleInForce
+    decider: Decider
+    client: Client
+    acceptance: Acceptance
+
+
+@asynccontextmanager
+async def open_parts(site: Site) -> AsyncIterator[Parts]:
+    """Opens the parts and keeps bundle and models up to date until they are closed."""
+    async with open_ledger(site) as ledger:
+        scorer = ModelScorer(site)
+        bundle = BundleInForce(
+            site.bundle, site.data_dir / "bundles", lambda: scorer.models, set(FEATURES)
+        )
+        client = await connect(site, lazy=True)
+        acceptance = Acceptance(
+            ledger, TemporalJourneys(client, site, bundle), OnlinePush(ledger), bundle
+        )
+        decider = Decider(ledger, OnlineReader(), scorer, bundle)
+        refreshing = asyncio.create_task(_refresh(scorer, bundle))
+        try:
+            yield Parts(
+                site=site,
+                ledger=ledger,
+                scorer=scorer,
+                bundle=bundle,
+                decider=decider,
+                client=client,
+                acceptance=acceptance,
+            )
+        finally:
+            refreshing.cancel()
+            with suppress(asyncio.CancelledError):
+                await refreshing
+
+
+async def _refresh(scorer: ModelScorer, bundle: BundleInForce) -> None:
+    while True:
+        await asyncio.sleep(REFRESH_SECONDS)
+        await asyncio.to_thread(scorer.refresh)
+        await asyncio.to_thread(bundle.refresh)
+
+
+class TemporalJourneys:
+    """The journeys of acceptance, on Temporal, with a breaker."""
+
+    def __init__(self, client: Client, site: Site, bundle: BundleInForce) -> None:
+        self._client = client
+        self._site = site
+        self._bundle = bundle
+        self._closed_until = 0.0
+
+    def concerns(self, event: Event) -> bool:
+        """Whether any journey may want this event."""
+        return any(event_type == event.type for event_type, _, _ in routing.TABLE)
+
+    def hold_for(self, event: Event) -> Hold | None:
+        """The hold that an event puts in force."""
+        return routing.hold_for(event, self._bundle())
+
+    async def hand_over(self, event: Event, running: Sequence[JourneyState]) -> tuple[str, ...]:
+        """Delivers an event to its journeys. Raises JourneysUnavailable, at once while Temporal is known to be away."""
+        if time.monotonic() < self._closed_until:
+            raise JourneysUnavailable(f"Temporal at {self._site.temporal_address} was away a moment ago")
+        try:
+            return await routing.hand_over(self._client, self._site, event, self._bundle(), running)
+        except JourneysUnavailable:
+            self._closed_until = time.monotonic() + _BREAK_SECONDS
+            raise
+
+
+class OnlinePush:
+    """The pushed views of acceptance, in the online store."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def features(self, event: Event, history: Sequence[Event]) -> Features:
+        """The values of the pushed views after this event."""
+        return pushed(event, history)
+
+    async def write(
+        self, customer: str, features: Mapping[str, Mapping[str, Scalar]], event: Event
+    ) -> None:
+        """Writes them online."""
+        rows = [
+            Row(customer=customer, view=view, values=values, at=event.at)
+            for view, values in features.items()
+        ]
+        await write_rows(self._ledger.redis, rows)

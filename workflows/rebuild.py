@@ -1,0 +1,230 @@
+"""Recreates Redis from the journal, Temporal and the offline features, and marks it reconciled."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from redis.exceptions import RedisError
+from sqlalchemy import Connection, func, select
+from temporalio.client import Client, WorkflowExecution
+from temporalio.service import RPCError
+
+from engine import contact
+from engine.catalog import Bundle
+from engine.errors import JourneysUnavailable, LiveStateUnavailable
+from engine.ledger import Ledger, facts, keys, live, tables
+from engine.ledger.arrivals import history
+from engine.ledger.clock import milliseconds
+from engine.types import Contact, Event, Hold, JourneyState
+from feature_store.offline import restore_online
+from feature_store.online import Row, write_rows
+from feature_store.push import HISTORY, pushed
+from workflows import search_attributes
+
+BATCH = 500
+RUNNING = 'ExecutionStatus = "Running"'
+_LEASE_MILLISECONDS = 600_000
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuilt:
+    """How much was put back."""
+
+    customers: int
+    holds: int
+    journeys: int
+    features: int
+
+
+async def reconciled(ledger: Ledger) -> bool:
+    """Whether Redis is known to hold everything. Raises LiveStateUnavailable."""
+    try:
+        return bool(await cast(Awaitable[Any], ledger.redis.exists(keys.MARKER)))
+    except (RedisError, OSError) as error:
+        raise live.unavailable(error) from error
+
+
+async def rebuild(
+    ledger: Ledger, client: Client, bundle: Bundle, progress: Progress = lambda _: None
+) -> Rebuilt:
+    """Puts everything back and sets the marker; until then nothing commercial is offered.
+
+    What arrives meanwhile is journalled before it is put in force, so it is either read here or written after.
+    Raises LiveStateUnavailable when Redis is wiped or restarted once more (call it again) and JourneysUnavailable.
+    """
+    rebuild_id = secrets.token_hex(8)
+    run_id = (await live.RUN_ID(ledger.redis, ())).decode()
+    await cast(Awaitable[Any], ledger.redis.set(keys.REBUILDING, rebuild_id, px=_LEASE_MILLISECONDS))
+    await cast(Awaitable[Any], ledger.redis.delete(keys.MARKER))
+    progress("reading the running journeys")
+    journeys = await running_journeys(client)
+    customers = await _clear(ledger, {customer for customer, _, _ in journeys})
+    progress(f"putting back {len(customers)} customers")
+    holds = await _put_back(ledger, customers, bundle)
+    holds += await _put_back_journeys(ledger, journeys)
+    progress("putting back features")
+    features = await restore_online(ledger.site, ledger.redis)
+    features += await _push_again(ledger, customers)
+    names = [keys.MARKER, keys.REBUILDING]
+    if await live.FINISH_REBUILD(ledger.redis, names, [run_id, rebuild_id]) != 1:
+        raise LiveStateUnavailable("Redis was wiped, restarted or rebuilt by another process during the rebuild")
+    return Rebuilt(
+        customers=len(customers), holds=holds, journeys=len(journeys), features=features
+    )
+
+
+# -- what Temporal knows
+
+
+async def running_journeys(client: Client) -> list[tuple[str, JourneyState, Hold | None]]:
+    """The open journeys as (customer, state, hold): all from listing and memo, so that no workflow is woken."""
+    found: list[tuple[str, JourneyState, Hold | None]] = []
+    try:
+        async for execution in client.list_workflows(RUNNING):
+            customer = execution.typed_search_attributes.get(search_attributes.CUSTOMER)
+            if customer is not None:
+                found.append((customer, _journey_of(execution), await _hold_of(execution)))
+    except (RPCError, RuntimeError) as error:
+        raise JourneysUnavailable(f"Temporal can't list the running journeys: {error}") from error
+    return found
+
+
+def _journey_of(execution: WorkflowExecution) -> JourneyState:
+    attributes = execution.typed_search_attributes
+    return JourneyState(
+        id=execution.id,
+        kind=attributes.get(search_attributes.KIND) or execution.workflow_type,
+        stage=attributes.get(search_attributes.STAGE) or "started",
+        since=execution.start_time,
+        due=attributes.get(search_attributes.DUE),
+        waiting_for=attributes.get(search_attributes.WAITING_FOR) or "",
+    )
+
+
+async def _hold_of(execution: WorkflowExecution) -> Hold | None:
+    memo = await execution.memo()
+    if "hold" not in memo:
+        return None
+    return await execution.memo_value("hold", type_hint=Hold)
+
+
+# -- what the journal knows
+
+
+async def _clear(ledger: Ledger, also: set[str]) -> list[str]:
+    """Removes the live state of every customer that has any, and names them: what is read afterwards is put back."""
+    customers = sorted(also.union(await ledger.journal.read(_customers)))
+    for batch in _batches(customers):
+        names = [name for customer in batch for name in (keys.live(customer), keys.contacts(customer))]
+        await cast(Awaitable[Any], ledger.redis.delete(*names))
+    return customers
+
+
+def _customers(connection: Connection) -> set[str]:
+    found: set[str] = set()
+    for table in (tables.events, tables.consents, tables.holds, tables.messages, tables.outcomes):
+        found.update(connection.execute(select(table.c.customer).distinct()).scalars())
+    return found
+
+
+async def _put_back(ledger: Ledger, customers: Sequence[str], bundle: Bundle) -> int:
+    since = milliseconds(ledger.clock.now() - contact.horizon(bundle))
+    held = 0
+    for batch in _batches(customers):
+        holds = await ledger.journal.read(
+            lambda connection, batch=batch: facts.open_holds(connection, batch)
+        )
+        for customer, hold in holds:
+            await ledger.enforce_hold(customer, hold)
+        held += len(holds)
+        for row in await ledger.journal.read(lambda c, batch=batch: _latest_consents(c, batch)):
+            await ledger.enforce_consent(row.customer, row.purpose, row.channel, row.granted, row.seq)
+        contacts = await ledger.journal.read(lambda c, batch=batch: _contacts(c, batch, since))
+        for customer, one in contacts:
+            await ledger.add_contact(customer, one)
+    return held
+
+
+def _latest_consents(connection: Connection, customers: Sequence[str]) -> Sequence[Any]:
+    table = tables.consents
+    latest = (
+        select(func.max(table.c.seq))
+        .where(table.c.customer.in_(customers))
+        .group_by(table.c.customer, table.c.purpose, table.c.channel)
+    )
+    return connection.execute(select(table).where(table.c.seq.in_(latest))).all()
+
+
+def _contacts(
+    connection: Connection, customers: Sequence[str], since: int
+) -> list[tuple[str, Contact]]:
+    messages, outcomes = tables.messages, tables.outcomes
+    sent = select(messages).where(
+        messages.c.customer.in_(customers),
+        messages.c.at > since,
+        messages.c.state.in_(facts.COUNTED_STATES),
+    )
+    found = [
+        (row.customer, one) for row in connection.execute(sent) for one in facts.contacts_of_message(row)
+    ]
+    seen = select(outcomes).where(outcomes.c.customer.in_(customers), outcomes.c.at > since)
+    found.extend((row.customer, facts.contact_of_outcome(row)) for row in connection.execute(seen))
+    return found
+
+
+async def _put_back_journeys(
+    ledger: Ledger, journeys: Sequence[tuple[str, JourneyState, Hold | None]]
+) -> int:
+    """The journeys, and any hold in a memo that the journal has neither open nor ended."""
+    held = 0
+    for customer, journey, hold in journeys:
+        await ledger.put_journey(customer, journey)
+        if hold is not None and not await ledger.journal.read(
+            lambda connection, customer=customer, hold=hold: _known(connection, customer, hold)
+        ):
+            await ledger.place_hold(customer, hold)
+            held += 1
+    return held
+
+
+def _known(connection: Connection, customer: str, hold: Hold) -> bool:
+    query = select(tables.holds.c.id).filter_by(customer=customer, id=hold.id)
+    return connection.execute(query).first() is not None
+
+
+async def _push_again(ledger: Ledger, customers: Sequence[str]) -> int:
+    """The pushed views, computed again from each customer's events."""
+    since = milliseconds(ledger.clock.now() - HISTORY)
+    written = 0
+    for customer in customers:
+        events = await ledger.journal.read(
+            lambda connection, customer=customer: history(connection, customer, since, 2**62)
+        )
+        rows = list(latest_pushed(events).values())
+        if rows:
+            written += await write_rows(ledger.redis, rows)
+    return written
+
+
+def latest_pushed(events: Sequence[Event]) -> dict[str, Row]:
+    """The latest row of each pushed view after these events, oldest first."""
+    rows: dict[str, Row] = {}
+    for number in range(len(events) - 1, -1, -1):
+        event = events[number]
+        for view, values in pushed(event, events[:number]).items():
+            if view not in rows:
+                rows[view] = Row(customer=event.customer, view=view, values=values, at=event.at)
+        if len(rows) == 2:  # behaviour and service: there are no more pushed views
+            break
+    return rows
+
+
+def _batches(items: Sequence[str]) -> list[Sequence[str]]:
+    return [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
+
+
