@@ -1,0 +1,203 @@
+"""A world for journeys: a time-skipping Temporal, a worker on fakes, customers to whom things happen."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import shutil
+import sysconfig
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
+from temporalio.client import Client, WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from engine.catalog import Bundle
+from engine.ledger.clock import Clock
+from engine.ledger.site import Site
+from engine.types import Event
+from tests.support.fakes import FakeBook, FakeEngine, FakePost, a_bundle
+from workflows import steps
+from workflows.activities import JourneyActivities
+from workflows.routing import hand_over, hold_for
+from workflows.search_attributes import TYPES
+from workflows.steps import Ending, Heard, Progress
+from workflows.worker import worker
+
+_numbers = itertools.count(1)
+PATIENCE_SECONDS = 10.0
+
+
+def binary(name: str) -> str:
+    """A program of the virtual environment."""
+    found = shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name)
+    assert found, f"{name} is not installed: run `make setup`"
+    return found
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """The stack that journeys live in during a test."""
+
+    env: WorkflowEnvironment
+    site: Site
+    book: FakeBook
+    engine: FakeEngine
+    post: FakePost
+    bundle: Bundle = field(default_factory=a_bundle)
+    seqs: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def client(self) -> Client:
+        """A client of this world's Temporal."""
+        return self.env.client
+
+    def customer(self) -> Customer:
+        """Somebody to whom nothing has happened yet."""
+        return Customer(world=self, reference=f"c{next(_numbers):026d}")
+
+    async def now(self) -> datetime:
+        """The stack's time."""
+        return self.site.clock.at((await self.env.get_current_time()).timestamp())
+
+    async def pass_time(self, wait: timedelta) -> None:
+        """Let stack time pass, and everything that becomes due happen."""
+        await self.env.sleep(self.site.clock.wall_seconds(wait))
+
+    @asynccontextmanager
+    async def time_flies(self) -> AsyncGenerator[None]:
+        """Time runs from one due moment to the next for as long as the block lasts."""
+        service = self.client.test_service
+        await service.unlock_time_skipping(UnlockTimeSkippingRequest())
+        try:
+            yield
+        finally:
+            await service.lock_time_skipping(LockTimeSkippingRequest())
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Give the worker a moment until something is so."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not holds():
+                await asyncio.sleep(0.01)
+
+
+@dataclass(slots=True, kw_only=True)
+class Customer:
+    """A customer, and what happens to them."""
+
+    world: World
+    reference: str
+
+    async def event(self, event_type: str, **data: object) -> Event:
+        """An event that was accepted just now."""
+        seq = next(self.world.seqs)
+        return Event(
+            source="test",
+            id=f"{self.reference}-{seq}",
+            type=event_type,
+            customer=self.reference,
+            at=await self.world.now(),
+            data=data,
+            seq=seq,
+        )
+
+    async def has(self, event_type: str, **data: object) -> tuple[str, ...]:
+        """Something happens: its hold is in force, then its journeys hear of it."""
+        return await self.accepts(await self.event(event_type, **data))
+
+    async def accepts(self, event: Event) -> tuple[str, ...]:
+        """The hold of an event, and its delivery to the journeys."""
+        await self.placed(event)
+        return await self.delivered(event)
+
+    async def placed(self, event: Event) -> None:
+        """Only the first half of acceptance."""
+        hold = hold_for(event, self.world.bundle)
+        if hold:
+            await self.world.book.place_hold(self.reference, hold)
+
+    async def delivered(self, event: Event) -> tuple[str, ...]:
+        """Only the second half of acceptance."""
+        world = self.world
+        running = await world.book.journeys(self.reference)
+        return await hand_over(world.client, world.site, event, world.bundle, running)
+
+    def journey(self, name: str) -> WorkflowHandle[object, Ending]:
+        """A journey of this customer: `complaint:4711`, `onboarding`."""
+        kind, _, rest = name.partition(":")
+        journey_id = f"{kind}:{self.reference}:{rest}" if rest else f"{kind}:{self.reference}"
+        return self.world.client.get_workflow_handle(journey_id, result_type=Ending)
+
+    async def ending(self, name: str) -> Ending:
+        """How a journey ends, with time running as fast as it can until then."""
+        async with asyncio.timeout(PATIENCE_SECONDS), self.world.time_flies():
+            return await self.journey(name).result()
+
+    async def progress(self, name: str) -> Progress:
+        """Where a journey stands."""
+        return await self.journey(name).query("progress", result_type=Progress)
+
+    async def in_stage(self, name: str, stage: str) -> Progress:
+        """Where a journey stands once it is in this stage and waits."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                progress = await self.progress(name)
+                if progress.stage == stage and progress.waiting_for:
+                    return progress
+                await asyncio.sleep(0.01)
+
+    async def hears(self, name: str, heard: Heard) -> None:
+        """One journey hears something that did not come through acceptance."""
+        await self.journey(name).signal(steps.EVENT, heard)
+
+    @property
+    def got(self) -> list[str]:
+        """The actions that reached this customer."""
+        return self.world.post.sent_to(self.reference)
+
+    @property
+    def held(self) -> list[str]:
+        """The holds in force for this customer."""
+        return sorted(self.world.book.held.get(self.reference, {}))
+
+
+@asynccontextmanager
+async def a_world(*, lapse: float = 1.0) -> AsyncGenerator[World]:
+    """A time-skipping Temporal with a worker, both ended with the block."""
+    env = await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=binary("temporal-test-server"),
+        data_converter=pydantic_data_converter,
+    )
+    try:
+        async with _working(env, lapse) as world:
+            yield world
+    finally:
+        await env.shutdown()
+
+
+@asynccontextmanager
+async def _working(env: WorkflowEnvironment, lapse: float) -> AsyncGenerator[World]:
+    add = AddSearchAttributesRequest(namespace=env.client.namespace, search_attributes=TYPES)
+    await env.client.operator_service.add_search_attributes(add)
+    anchor = (await env.get_current_time()).timestamp()
+    book = FakeBook()
+    engine, post = FakeEngine(book), FakePost(book)
+    site = Site(
+        data_dir=Path(os.devnull),
+        key=b"k" * 32,
+        clock=Clock(anchor=anchor, lapse=lapse),
+        task_queue="journeys-under-test",
+    )
+    world = World(env=env, site=site, book=book, engine=engine, post=post)
+    activities = JourneyActivities(
+        decider=engine, sender=post, book=book, client=env.client, bundle=lambda: world.bundle
+    )
+    async with worker(env.client, site, activities):
+        yield world

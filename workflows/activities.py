@@ -1,0 +1,270 @@
+"""The activities of journeys: what a step asks for becomes a decision, a message or a hold."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.service import RPCError, RPCStatusCode
+
+from engine.catalog import Bundle
+from engine.channels.delivery import Message
+from engine.errors import (
+    Conflict,
+    InvalidBundle,
+    InvalidInput,
+    InvalidModel,
+    NotFound,
+    StackError,
+    TactfulError,
+    Unavailable,
+)
+from engine.live import Answer, Ask
+from engine.types import Hold, JourneyState, Placement
+from workflows import steps
+from workflows.steps import DecisionView, HeldBy, Proposal, Sent, SentStatus
+
+RETRIED: Mapping[type[TactfulError], bool] = {
+    InvalidInput: False,
+    NotFound: False,
+    Conflict: False,
+    Unavailable: True,
+    InvalidBundle: False,
+    InvalidModel: True,
+    StackError: True,
+}
+"""Whether a step that meets this error, or one derived from it, is tried again."""
+
+DEADLINE_MS = 1_000
+RPC_TIMEOUT = timedelta(seconds=5)
+
+
+class Deciding(Protocol):
+    """The engine: engine/live.py's Decider."""
+
+    async def decide(self, ask: Ask) -> Answer: ...
+
+
+class SendOutcome(Protocol):
+    """What became of a message: delivered, refused, failed or unknown."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def until(self) -> datetime | None: ...
+
+
+class Sending(Protocol):
+    """The ledger's sender: authorises, delivers, confirms."""
+
+    async def send(self, message: Message) -> SendOutcome: ...
+
+
+class Book(Protocol):
+    """The part of the ledger that journeys read and write."""
+
+    async def put_journey(self, customer: str, journey: JourneyState) -> None: ...
+    async def drop_journey(self, customer: str, journey_id: str) -> None: ...
+    async def journeys(self, customer: str) -> tuple[JourneyState, ...]: ...
+    async def holds(self, customer: str) -> tuple[Hold, ...]: ...
+    async def place_hold(self, customer: str, hold: Hold) -> object: ...
+    async def release_hold(
+        self, customer: str, hold_id: str, up_to: int, by: str, because: str
+    ) -> bool: ...
+    async def external_id(self, customer: str) -> str: ...
+
+
+class JourneyActivities:
+    """What journeys do to the world. The ports are opened in workflows/worker.py."""
+
+    def __init__(
+        self,
+        *,
+        decider: Deciding,
+        sender: Sending,
+        book: Book,
+        client: Client,
+        bundle: Callable[[], Bundle],
+    ) -> None:
+        self._decider = decider
+        self._sender = sender
+        self._book = book
+        self._client = client
+        self._bundle = bundle
+
+    def all(self) -> list[Callable[..., Any]]:
+        """The activities, for a worker."""
+        return [
+            self.decide,
+            self.send,
+            self.holds,
+            self.place_hold,
+            self.release_hold,
+            self.put_journey,
+            self.drop_journey,
+            self.tell,
+        ]
+
+    @activity.defn(name=steps.DECIDE)
+    async def decide(self, question: steps.Question) -> DecisionView:
+        """One decision for one step: its key is the request id, so a repeated step gets its answer."""
+        with errors_for_temporal():
+            answer = await self._decider.decide(ask_of(question))
+        return view_of(answer, question.channel)
+
+    @activity.defn(name=steps.SEND)
+    async def send(self, dispatch: steps.Dispatch) -> Sent:
+        """Send a message. A refusal is an answer; a delivery that must be tried again is an error."""
+        with errors_for_temporal():
+            external = await self._book.external_id(dispatch.customer)
+            message = message_of(dispatch, external, self._exemption(dispatch.proposal))
+            result = await self._sender.send(message)
+        return Sent(
+            status=SentStatus(str(result.status)),
+            message_id=dispatch.message_id,
+            reason=result.reason,
+            until=result.until,
+        )
+
+    @activity.defn(name=steps.HOLDS)
+    async def holds(self, customer: str) -> tuple[HeldBy, ...]:
+        """The holds in force for a customer."""
+        with errors_for_temporal():
+            found = await self._book.holds(customer)
+        return tuple(held_by(hold) for hold in found)
+
+    @activity.defn(name=steps.PLACE_HOLD)
+    async def place_hold(self, placed: steps.PlacedHold) -> None:
+        """Put a hold in force; the same twice is the same once."""
+        with errors_for_temporal():
+            await self._book.place_hold(placed.customer, placed.hold)
+
+    @activity.defn(name=steps.RELEASE_HOLD)
+    async def release_hold(self, release: steps.HoldRelease) -> bool:
+        """End a hold; False if a later event placed it again."""
+        with errors_for_temporal():
+            return await self._book.release_hold(
+                release.customer, release.hold_id, release.up_to, release.by, release.because
+            )
+
+    @activity.defn(name=steps.PUT_JOURNEY)
+    async def put_journey(self, entry: steps.JourneyEntry) -> None:
+        """Make the stage of a journey part of the customer's snapshot."""
+        with errors_for_temporal():
+            await self._book.put_journey(entry.customer, entry.state)
+
+    @activity.defn(name=steps.DROP_JOURNEY)
+    async def drop_journey(self, left: steps.JourneyExit) -> None:
+        """Take a journey that ends out of the customer's snapshot."""
+        with errors_for_temporal():
+            await self._book.drop_journey(left.customer, left.journey)
+
+    @activity.defn(name=steps.TELL)
+    async def tell(self, told: steps.News) -> tuple[str, ...]:
+        """Tell the customer's other journeys; answers those that heard it. One that has ended needs no news."""
+        with errors_for_temporal():
+            running = await self._book.journeys(told.customer)
+        others = [journey.id for journey in running if journey.id != told.teller]
+        heard = await asyncio.gather(*(self._signal(journey, told) for journey in others))
+        return tuple(journey for journey, done in zip(others, heard, strict=True) if done)
+
+    async def _signal(self, journey: str, told: steps.News) -> bool:
+        handle = self._client.get_workflow_handle(journey)
+        try:
+            await handle.signal(steps.EVENT, told.news, rpc_timeout=RPC_TIMEOUT)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return False
+        return True
+
+    def _exemption(self, proposal: Proposal) -> str | None:
+        action = self._bundle().actions.get(proposal.offer.action)
+        return action.exempt if action else None
+
+
+def ask_of(question: steps.Question) -> Ask:
+    """The question as the engine takes it."""
+    return Ask(
+        customer=question.customer,
+        channel=question.channel,
+        placements=(Placement(limit=question.limit),),
+        context=question.context,
+        purposes=question.purposes,
+        tags=question.tags,
+        deadline_ms=DEADLINE_MS,
+        request_id=question.step,
+        digest=question.step,
+        at=question.at,
+    )
+
+
+def view_of(answer: Answer, channel: str) -> DecisionView:
+    """The part of a decision that a journey keeps in its history."""
+    decision = answer.decision
+    return DecisionView(
+        decision_id=decision.decision_id,
+        level=decision.level,
+        because=decision.because,
+        proposals=tuple(
+            Proposal(offer=offer, channel=channel, decision_id=decision.decision_id)
+            for offer in decision.offers
+        ),
+        holds=tuple(held_by(hold) for hold in decision.holds),
+        scores=dict(decision.scores.customer),
+    )
+
+
+def held_by(hold: Hold) -> HeldBy:
+    """A hold as a journey sees it."""
+    return HeldBy(id=hold.id, purposes=hold.purposes, tags=hold.tags, because=hold.because)
+
+
+def message_of(dispatch: steps.Dispatch, external_customer: str, exempt: str | None) -> Message:
+    """The message that a channel delivers."""
+    offer = dispatch.proposal.offer
+    return Message(
+        message_id=dispatch.message_id,
+        customer=dispatch.customer,
+        external_customer=external_customer,
+        channel=dispatch.proposal.channel,
+        action=offer.action,
+        treatment=offer.treatment,
+        group=offer.group,
+        purpose=offer.purpose,
+        tags=offer.tags,
+        content=offer.content,
+        decision_id=dispatch.proposal.decision_id,
+        journey=dispatch.journey,
+        step=dispatch.step,
+        at=dispatch.at,
+        exempt=exempt,
+    )
+
+
+def retried(error: TactfulError) -> bool:
+    """Whether the step that met this error is tried again."""
+    return next(RETRIED[kind] for kind in type(error).__mro__ if kind in RETRIED)
+
+
+@contextmanager
+def errors_for_temporal() -> Generator[None]:
+    """Turn the errors of the tree into failures that Temporal can treat, under their codes."""
+    try:
+        yield
+    except TactfulError as error:
+        again = retried(error)
+        category = (
+            ApplicationErrorCategory.BENIGN if again else ApplicationErrorCategory.UNSPECIFIED
+        )
+        raise ApplicationError(
+            str(error), type=error.code, non_retryable=not again, category=category
+        ) from error

@@ -1,0 +1,113 @@
+"""How a journey calls the stack: what is tried how often, and what a failure turns into."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+
+from engine.types import Level
+from workflows import steps
+from workflows.steps import DecisionView, Dispatch, JourneyEntry, Question, Sent, SentStatus
+
+LOCAL_PATIENCE = timedelta(seconds=5)
+LOCAL_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), backoff_coefficient=2.0)
+ATTEMPT_PATIENCE = timedelta(seconds=30)
+SEND_PATIENCE_LEAST = timedelta(seconds=60)
+SEND_RETRY = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(minutes=5),
+)
+INSIST_RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=500),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(seconds=30),
+)
+AGAIN_AFTER = timedelta(minutes=1)
+"""On the wall: a call refused for good is made again, since someone may have mended its cause."""
+
+
+async def ask(question: Question) -> DecisionView | None:
+    """A decision; without proposals if the question is refused, None if the engine is away."""
+    try:
+        return await workflow.execute_local_activity(
+            steps.DECIDE,
+            question,
+            result_type=DecisionView,
+            schedule_to_close_timeout=LOCAL_PATIENCE,
+            retry_policy=LOCAL_RETRY,
+            summary=f"decide for {question.channel}",
+        )
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        refusal = error.cause
+        if isinstance(refusal, ApplicationError) and refusal.non_retryable:
+            why = f"{refusal.type}: {refusal.message}"
+            return DecisionView(decision_id="", level=Level.STATIC, because=(why,))
+        return None
+
+
+async def deliver(dispatch: Dispatch, patience: timedelta) -> Sent:
+    """What became of a message. After `patience`, on the wall, its outcome is unknown."""
+    proposal = dispatch.proposal
+    try:
+        return await workflow.execute_activity(
+            steps.SEND,
+            dispatch,
+            result_type=Sent,
+            start_to_close_timeout=ATTEMPT_PATIENCE,
+            schedule_to_close_timeout=max(patience, SEND_PATIENCE_LEAST),
+            retry_policy=SEND_RETRY,
+            summary=f"{proposal.offer.action} on {proposal.channel}",
+        )
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        return _unsent(dispatch.message_id, error)
+
+
+async def record(entry: JourneyEntry) -> bool:
+    """Write where the journey stands into the live state; False if that was not possible now."""
+    try:
+        await workflow.execute_local_activity(
+            steps.PUT_JOURNEY,
+            entry,
+            schedule_to_close_timeout=LOCAL_PATIENCE,
+            retry_policy=LOCAL_RETRY,
+            summary=entry.state.stage,
+        )
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        return False
+    return True
+
+
+async def insist(activity: str, argument: Any, result: type | None = None) -> Any:
+    """The result of an activity that the journey can't go on without, however long it takes."""
+    while True:
+        try:
+            return await workflow.execute_activity(
+                activity,
+                argument,
+                result_type=result,
+                start_to_close_timeout=ATTEMPT_PATIENCE,
+                retry_policy=INSIST_RETRY,
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            await workflow.sleep(AGAIN_AFTER, summary=f"until {activity} is tried again")
+
+
+def _unsent(message_id: str, error: ActivityError) -> Sent:
+    if isinstance(error.cause, ApplicationError) and error.cause.non_retryable:
+        reason = f"{error.cause.type}: {error.cause.message}"
+        return Sent(status=SentStatus.FAILED, message_id=message_id, reason=reason)
+    reason = "its delivery was not confirmed in time"
+    return Sent(status=SentStatus.UNKNOWN, message_id=message_id, reason=reason)

@@ -1,0 +1,366 @@
+"""What an author of journeys imports: Journey, whose methods are the steps of a journey."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, NoReturn, TypeVar
+
+from pydantic import TypeAdapter
+from temporalio import workflow
+
+from engine.types import Hold, Scalar
+from workflows import calls, steps
+from workflows.board import NOT_SHOWN, Board
+from workflows.inbox import Inbox
+from workflows.steps import (
+    Carried,
+    DecisionView,
+    Ending,
+    Heard,
+    HeldBy,
+    Milestone,
+    Opening,
+    Progress,
+    Proposal,
+    Sent,
+)
+
+State = TypeVar("State")
+
+SEND_PATIENCE = timedelta(hours=2)
+HOLD_CHECK = timedelta(days=1)
+ASK_AGAIN_AFTER = timedelta(seconds=30)
+"""On the wall: when the engine can't be reached, the journey waits, visibly, and asks again."""
+
+CANDIDATES = 20
+"""How many offers are looked through for one that is asked for by name."""
+
+
+class Journey:
+    """The base of every journey: each step shows itself, happens once, and survives a crash.
+
+    A subclass is a Temporal workflow (`@workflow.defn`, `@workflow.run async def run(self,
+    opening)`), names the events it listens to in `hears`, and ends with `await self.finish(...)`.
+    All times are the stack's.
+    """
+
+    hears: ClassVar[tuple[str, ...]] = ()
+
+    @workflow.init
+    def __init__(self, opening: Opening) -> None:
+        carried = opening.carried
+        self.opening = opening
+        self.clock = opening.clock
+        self._inbox = Inbox(
+            self.hears,
+            seen=carried.seen if carried else (),
+            waiting=carried.waiting if carried else (),
+            highest_seq=carried.highest_seq if carried else 0,
+        )
+        self._inbox.note(opening.event)
+        self._steps = dict(carried.steps) if carried else {}
+        self._milestones = {plan.name: plan for plan in carried.milestones} if carried else {}
+        self._board = Board(
+            stage=carried.stage if carried else "started",
+            owner=carried.owner if carried else "",
+            since=carried.since if carried else self.clock.now(),
+            words=carried.words if carried else (),
+        )
+        self._shown = NOT_SHOWN
+
+    @workflow.signal(name=steps.EVENT)
+    def hear(self, heard: Heard) -> None:
+        """An event for this journey: taken once, however often it is delivered."""
+        self._inbox.take_in(heard)
+
+    @workflow.query
+    def progress(self) -> Progress:
+        """Where the journey stands."""
+        return Progress(
+            stage=self._board.stage,
+            owner=self._board.owner,
+            waiting_for=self._board.waiting_for,
+            due=self._board.due,
+            words=self._board.words,
+            milestones=self.milestones,
+        )
+
+    # What a journey shows
+
+    @property
+    def now(self) -> datetime:
+        """The stack's time."""
+        return self.clock.now()
+
+    @property
+    def highest_seq(self) -> int:
+        """The latest journal position that this journey knows of."""
+        return self._inbox.highest_seq
+
+    def stage(self, name: str, *, owner: str | None = None) -> None:
+        """Enter a stage; the owner stays unless given."""
+        self._board = self._board.staged(name, owner, self.now)
+
+    def say(self, words: str) -> None:
+        """Tell operators what happened."""
+        self._board = self._board.saying(words, self.now)
+
+    async def hand_off(self, owner: str, *, because: str) -> None:
+        """Give the journey to another owner, visibly."""
+        self._board = self._board.staged(self._board.stage, owner, self.now)
+        self.say(f"over to {owner}: {because}")
+        await self._show()
+
+    # Milestones
+
+    @property
+    def milestones(self) -> tuple[Milestone, ...]:
+        """The plan, in the order in which it was made."""
+        return tuple(self._milestones.values())
+
+    def milestone(self, name: str, *, owner: str, due: datetime) -> None:
+        """Plan a milestone; one that is planned already stays as it is."""
+        self._milestones.setdefault(name, Milestone(name=name, owner=owner, due=due))
+
+    def reach_milestone(self, name: str, at: datetime) -> bool:
+        """Mark a milestone as reached; False if it is not in the plan or was reached before."""
+        plan = self._milestones.get(name)
+        if plan is None or plan.reached:
+            return False
+        self._milestones[name] = replace(plan, reached=at)
+        self.say(f"milestone {name} reached")
+        return True
+
+    # Waiting
+
+    async def wait_for(
+        self,
+        *types: str,
+        within: timedelta | None = None,
+        until: datetime | None = None,
+        what: str | None = None,
+    ) -> Heard | None:
+        """The next event of these types, an earlier unread one first; None once time is over."""
+        if within is not None:
+            until = self.now + within
+        heard = self._inbox.first(types)
+        if heard or (until is not None and until <= self.now):
+            return heard
+        self._board = self._board.awaiting(what or " or ".join(types), until)
+        await self._show()
+        await self._wait(types, until)
+        self._board = self._board.awaiting("", None)
+        return self._inbox.first(types)
+
+    async def sleep(self, wait: timedelta, *, what: str = "time to pass") -> None:
+        """Let time pass."""
+        await self.wait_for(within=wait, what=what)
+
+    async def clear_of_hold(
+        self, *, purposes: Sequence[str], tags: Sequence[str], until: datetime
+    ) -> bool:
+        """Wait, visibly, while a hold covers what is to be said; False if one does at `until`."""
+        while holds := await self._holds_over(purposes, tags):
+            if self.now >= until:
+                return False
+            names = ", ".join(hold.id for hold in holds)
+            again = min(until, self.now + HOLD_CHECK)
+            await self.wait_for(steps.HOLD_RELEASED, until=again, what=f"the end of hold {names}")
+        return True
+
+    # Deciding and sending
+
+    async def decide(
+        self,
+        channel: str,
+        *,
+        purposes: Sequence[str] = (),
+        tags: Sequence[str] = (),
+        context: Mapping[str, Scalar] | None = None,
+        limit: int = 1,
+    ) -> DecisionView:
+        """Ask the engine what to say on a channel. Nothing to say is a valid answer."""
+        await self._show()
+        question = steps.Question(
+            step=self._key(f"decide.{channel}"),
+            customer=self.opening.customer,
+            journey=self.opening.journey,
+            channel=channel,
+            at=self.now,
+            purposes=tuple(purposes),
+            tags=tuple(tags),
+            context=dict(context or {}),
+            limit=limit,
+        )
+        view = await self._ask(question)
+        self._board = self._board.decided(channel, view)
+        return view
+
+    async def send(
+        self, proposal: Proposal, *, step: str, patience: timedelta = SEND_PATIENCE
+    ) -> Sent:
+        """Send what the engine proposed; `patience` limits the retries. A refusal is an answer."""
+        await self._show()
+        message_id = self._key(step)
+        dispatch = steps.Dispatch(
+            message_id=message_id,
+            customer=self.opening.customer,
+            journey=self.opening.journey,
+            step=step,
+            at=self.now,
+            proposal=proposal,
+        )
+        sent = await calls.deliver(dispatch, self.clock.wall(patience))
+        self._board = self._board.sent(proposal, sent)
+        return sent
+
+    async def reach(
+        self,
+        channels: Sequence[str],
+        *,
+        step: str,
+        action: str | None = None,
+        purposes: Sequence[str] = (),
+        tags: Sequence[str] = (),
+        context: Mapping[str, Scalar] | None = None,
+    ) -> Sent | None:
+        """Decide and send on the first channel that takes it; None if none has anything to say.
+
+        With `action` only that one is sent, wherever the engine ranks it.
+        """
+        sent = None
+        for channel in channels:
+            limit = 1 if action is None else CANDIDATES
+            view = await self.decide(
+                channel, purposes=purposes, tags=tags, context=context, limit=limit
+            )
+            proposal = view.proposal(action)
+            if proposal is not None:
+                sent = await self.send(proposal, step=step)
+            if sent is not None and sent.out:
+                return sent
+        return sent
+
+    # Holds
+
+    async def hold(self, hold: Hold) -> None:
+        """Put a hold in force, or keep it so. The memo tells how to restore it without a wake-up."""
+        workflow.upsert_memo({"hold": hold})
+        placed = steps.PlacedHold(customer=self.opening.customer, hold=hold)
+        await calls.insist(steps.PLACE_HOLD, placed)
+
+    async def release(self, hold_id: str, *, because: str) -> bool:
+        """Release a hold; False if an event that this journey has not heard yet placed it again."""
+        released = steps.HoldRelease(
+            customer=self.opening.customer,
+            hold_id=hold_id,
+            up_to=self.highest_seq,
+            by=self.opening.journey,
+            because=because,
+        )
+        done: bool = await calls.insist(steps.RELEASE_HOLD, released, bool)
+        if done:
+            workflow.upsert_memo({"hold": None})
+        return done
+
+    async def tell_others(self, what: str, about: str) -> None:
+        """Tell all other running journeys of this customer."""
+        news = Heard(key=self._key(f"{what}.{about}"), type=what, at=self.now, data={"hold": about})
+        told = steps.News(customer=self.opening.customer, teller=self.opening.journey, news=news)
+        await calls.insist(steps.TELL, told)
+
+    # A long life, and its end
+
+    def resumed(self, kind: type[State]) -> State | None:
+        """The state that the run before this one carried over, if there was one."""
+        carried = self.opening.carried
+        return TypeAdapter(kind).validate_json(carried.state) if carried else None
+
+    async def checkpoint(self, state: object) -> None:
+        """Continue as new with this state once the history is long. Call it once in each loop."""
+        info = workflow.info()
+        longest = self.opening.history_events_maximum
+        if info.is_continue_as_new_suggested() or info.get_current_history_length() > longest:
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            self._continue(TypeAdapter[Any](type(state)).dump_json(state).decode())
+
+    async def finish(
+        self, ended: str, *, because: str, gaps: Sequence[str] = (), unless: Sequence[str] = ()
+    ) -> Ending | None:
+        """End the journey; None if an event in `unless` came in meanwhile: then it must go on."""
+        self.stage(ended)
+        self.say(because)
+        await self._show(recorded=False)
+        left = steps.JourneyExit(customer=self.opening.customer, journey=self.opening.journey)
+        await calls.insist(steps.DROP_JOURNEY, left)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        self._shown = NOT_SHOWN
+        if self._inbox.has(unless):
+            return None
+        return Ending(ended=ended, because=because, gaps=tuple(gaps))
+
+    # Inside
+
+    def _key(self, step: str) -> str:
+        """The key of a step: the same in every attempt, another each time the step is taken."""
+        count = self._steps[step] = self._steps.get(step, 0) + 1
+        info = workflow.info()
+        name = f"{info.workflow_id}\n{info.first_execution_run_id}\n{step}\n{count}"
+        return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+
+    async def _ask(self, question: steps.Question) -> DecisionView:
+        while (view := await calls.ask(question)) is None:
+            self.say("the engine can't be reached, asking again")
+            workflow.set_current_details(self._board.details(self.milestones))
+            await workflow.sleep(ASK_AGAIN_AFTER, summary="until the engine is asked again")
+        return view
+
+    async def _wait(self, types: Sequence[str], until: datetime | None) -> None:
+        left = None if until is None else max(self.clock.wall(until - self.now), timedelta())
+        try:
+            await workflow.wait_condition(
+                lambda: self._inbox.has(types),
+                timeout=left,
+                timeout_summary=self._board.waiting_for,
+            )
+        except TimeoutError:
+            return
+
+    async def _holds_over(self, purposes: Sequence[str], tags: Sequence[str]) -> list[HeldBy]:
+        found = await calls.insist(steps.HOLDS, self.opening.customer, tuple[HeldBy, ...])
+        return [
+            hold
+            for hold in found
+            if set(purposes) & set(hold.purposes) or set(tags) & set(hold.tags)
+        ]
+
+    async def _show(self, *, recorded: bool = True) -> None:
+        board, shown = self._board, self._shown
+        workflow.set_current_details(board.details(self.milestones))
+        changes = board.updates(shown)
+        if changes:
+            workflow.upsert_search_attributes(changes)
+        self._shown = board
+        state = board.state(self.opening.journey, self.opening.kind)
+        if recorded and state != shown.state(self.opening.journey, self.opening.kind):
+            entry = steps.JourneyEntry(customer=self.opening.customer, state=state)
+            if not await calls.record(entry):
+                self._shown = NOT_SHOWN
+
+    def _continue(self, state: str) -> NoReturn:
+        carried = Carried(
+            state=state,
+            seen=self._inbox.seen,
+            waiting=self._inbox.waiting,
+            highest_seq=self._inbox.highest_seq,
+            steps=self._steps,
+            milestones=self.milestones,
+            stage=self._board.stage,
+            owner=self._board.owner,
+            since=self._board.since,
+            words=self._board.words,
+        )
+        workflow.continue_as_new(replace(self.opening, carried=carried))

@@ -1,0 +1,257 @@
+"""Which event starts or feeds which journey: one table, and the hand-over to Temporal."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from temporalio.client import Client
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from engine.catalog import Bundle, HoldTerms
+from engine.errors import InvalidEvent, JourneysUnavailable
+from engine.ledger.site import Site
+from engine.types import Event, Hold, JourneyState, Scalar
+from workflows import search_attributes, steps
+from workflows.clock import JourneyClock
+from workflows.steps import Heard, Opening
+
+ONBOARDING = "onboarding"
+COMPLAINT = "complaint"
+RENEWAL = "renewal"
+
+STARTS = True
+FEEDS = False
+
+TABLE: tuple[tuple[str, str, bool], ...] = (
+    # event                  journey     opens it, or only feeds an open one
+    ("customer.joined", ONBOARDING, STARTS),
+    ("milestone.reached", ONBOARDING, FEEDS),
+    ("complaint.opened", COMPLAINT, STARTS),
+    ("complaint.reopened", COMPLAINT, STARTS),
+    ("complaint.resolved", COMPLAINT, STARTS),  # may overtake its opening, and then waits for it
+    ("contract.renewal_due", RENEWAL, STARTS),
+    ("milestone.reached", RENEWAL, FEEDS),
+    ("purchase.made", RENEWAL, FEEDS),
+)
+
+PASSED_ON = {
+    "complaint.opened": ("case", "severity"),
+    "complaint.reopened": ("case", "severity"),
+    "complaint.resolved": ("case",),
+    "contract.renewal_due": ("due",),
+    "milestone.reached": ("name",),
+    "purchase.made": ("product", "amount"),
+}
+"""The data that journeys may see; anything else, free text above all, stays in the journal."""
+
+TEXT_MAXIMUM = 64
+CASE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+RPC_TIMEOUT = timedelta(milliseconds=500)
+HAND_OVER_SECONDS = 1.5
+
+CAREFUL_TERMS = HoldTerms(
+    name=COMPLAINT,
+    purposes=("sales",),
+    tags=("commercial",),
+    cool_down=timedelta(days=7),
+    maximum=timedelta(days=180),
+)
+"""For a bundle that says nothing about complaints: silence all the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A journey that an event goes to. `starts`: it is started unless it runs; else it is fed if it runs."""
+
+    kind: str
+    journey_id: str
+    starts: bool
+
+
+def routes(event: Event, journeys: Sequence[JourneyState] = ()) -> tuple[Route, ...]:
+    """The journeys that an event goes to, given the customer's running ones.
+
+    Raises InvalidEvent when the event lacks what names its journey.
+    """
+    found: dict[str, Route] = {}
+    for event_type, kind, starts in TABLE:
+        if event_type == event.type:
+            for journey_id in _journey_ids(kind, starts, event, journeys):
+                found[journey_id] = Route(kind=kind, journey_id=journey_id, starts=starts)
+    return tuple(found.values())
+
+
+def hold_for(event: Event, bundle: Bundle) -> Hold | None:
+    """The hold that an event implies: a complaint that is opened, or opened again, silences all selling."""
+    if event.type not in ("complaint.opened", "complaint.reopened"):
+        return None
+    case = case_of(event)
+    terms = terms_of(COMPLAINT, bundle)
+    return Hold(
+        id=f"complaint:{case}",
+        purposes=terms.purposes,
+        tags=terms.tags,
+        since=event.at,
+        because=f"complaint {case} is open",
+        owner=f"complaint:{event.customer}:{case}",
+        seq=event.seq,
+        until=event.at + terms.maximum,
+    )
+
+
+async def hand_over(
+    client: Client,
+    site: Site,
+    event: Event,
+    bundle: Bundle,
+    journeys: Sequence[JourneyState] = (),
+) -> tuple[str, ...]:
+    """Bring an event to its journeys; answers the ids of those reached. Repeating it is safe.
+
+    Raises JourneysUnavailable when Temporal can't be reached in time, and InvalidEvent for an event
+    that lacks what names its journey.
+    """
+    wanted = routes(event, journeys)
+    try:
+        async with asyncio.timeout(HAND_OVER_SECONDS):
+            reached = await asyncio.gather(
+                *(_deliver(client, site, event, bundle, route) for route in wanted)
+            )
+    except (RPCError, RuntimeError, TimeoutError) as error:
+        raise JourneysUnavailable(
+            f"Temporal at {site.temporal_address} took no event: {error}"
+        ) from error
+    return tuple(route.journey_id for route, done in zip(wanted, reached, strict=True) if done)
+
+
+def heard(event: Event) -> Heard:
+    """An event as journeys hear it: without anything personal."""
+    allowed = PASSED_ON.get(event.type, ())
+    data = {name: _plain(event.data[name]) for name in allowed if name in event.data}
+    if "case" in data:
+        data["case"] = case_of(event)
+    name = f"{event.source}\n{event.id}"
+    key = hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+    return Heard(key=key, type=event.type, at=event.at, seq=event.seq, data=data)
+
+
+def opening(site: Site, event: Event, bundle: Bundle, route: Route) -> Opening:
+    """The input of a journey that this event opens."""
+    return Opening(
+        customer=event.customer,
+        kind=route.kind,
+        journey=route.journey_id,
+        clock=JourneyClock(anchor=site.clock.anchor, lapse=site.clock.lapse),
+        event=heard(event),
+        terms=terms_of(route.kind, bundle) if route.kind == COMPLAINT else None,
+    )
+
+
+def first_state(event: Event, route: Route) -> JourneyState:
+    """Where a journey stands before any worker has looked at it."""
+    return JourneyState(id=route.journey_id, kind=route.kind, stage="started", since=event.at)
+
+
+def terms_of(kind: str, bundle: Bundle) -> HoldTerms:
+    """The terms of the holds of a kind of journey."""
+    return bundle.holds.get(kind, CAREFUL_TERMS)
+
+
+def case_of(event: Event) -> str:
+    """The case of a complaint, safe in ids: an odd one becomes a short hash. Raises InvalidEvent."""
+    case = str(event.data.get("case") or "")
+    if not case:
+        raise InvalidEvent(f"{event.type} needs data.case: the number of the complaint")
+    if CASE.fullmatch(case):
+        return case
+    return "x" + hashlib.blake2b(case.encode(), digest_size=8).hexdigest()
+
+
+def due_of(event: Event) -> date:
+    """The due date of a contract. Raises InvalidEvent when it is not a date."""
+    text = str(event.data.get("due") or "")
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError:
+        raise InvalidEvent(
+            f"{event.type} needs data.due as a date such as 2027-01-31, not {text[:TEXT_MAXIMUM]!r}"
+        ) from None
+
+
+def _journey_ids(
+    kind: str, starts: bool, event: Event, journeys: Sequence[JourneyState]
+) -> tuple[str, ...]:
+    if kind == ONBOARDING:
+        return (f"onboarding:{event.customer}",)
+    if kind == COMPLAINT:
+        return (f"complaint:{event.customer}:{case_of(event)}",)
+    if starts:
+        return (f"renewal:{event.customer}:{due_of(event).isoformat()}",)
+    return tuple(journey.id for journey in journeys if journey.kind == kind)
+
+
+async def _deliver(client: Client, site: Site, event: Event, bundle: Bundle, route: Route) -> bool:
+    if route.starts:
+        await _start(client, site, event, opening(site, event, bundle, route), bundle)
+        return True
+    handle = client.get_workflow_handle(route.journey_id)
+    try:
+        await handle.signal(steps.EVENT, heard(event), rpc_timeout=RPC_TIMEOUT)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+    return True
+
+
+async def _start(
+    client: Client, site: Site, event: Event, opening: Opening, bundle: Bundle
+) -> None:
+    memo: dict[str, object] = {"customer": event.customer, "kind": opening.kind}
+    hold = hold_for(event, bundle)
+    if hold:
+        memo["hold"] = hold
+    await client.start_workflow(
+        opening.kind,
+        opening,
+        id=opening.journey,
+        task_queue=site.task_queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        start_signal=steps.EVENT,
+        start_signal_args=[opening.event],
+        memo=memo,
+        search_attributes=TypedSearchAttributes(
+            [
+                SearchAttributePair(search_attributes.KIND, opening.kind),
+                SearchAttributePair(search_attributes.CUSTOMER, opening.customer),
+                SearchAttributePair(search_attributes.STAGE, "started"),
+            ]
+        ),
+        static_summary=summary(opening),
+        static_details=f"Opened by {event.type} at {event.at:%Y-%m-%d %H:%M} UTC.",
+        rpc_timeout=RPC_TIMEOUT,
+    )
+
+
+def summary(opening: Opening) -> str:
+    """What the Temporal UI calls a journey."""
+    named = opening.event.text("case") or opening.event.text("due")[:10]
+    return f"{opening.kind.capitalize()} {named}".strip()
+
+
+def _plain(value: object) -> Scalar:
+    if isinstance(value, bool | int | float):
+        return value
+    return str(value)[:TEXT_MAXIMUM]
