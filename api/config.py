@@ -5,8 +5,24 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from api.settings import PREFIX, Settings, config_file, without_password
+from api.settings import PREFIX, Settings, config_file, load_settings, without_password
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One setting as it is in force."""
+
+    name: str
+    value: object
+    origin: str
+
+
+def in_force(options: Mapping[str, object] | None = None) -> list[Line]:
+    """Every setting with its value and origin. Raises StackError when one is wrong."""
+    values, found = shown(load_settings(options)), origins(options)
+    return [Line(name=name, value=value, origin=found[name]) for name, value in values.items()]
 
 
 def origins(options: Mapping[str, object] | None = None) -> dict[str, str]:

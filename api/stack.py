@@ -211,6 +211,11 @@ def run(
             stack.stop()
 
 
+def wait_for_stop() -> None:
+    """Wait for SIGINT, SIGTERM or SIGHUP."""
+    signal.sigwait(STOP_SIGNALS)
+
+
 @contextmanager
 def stack_of(*options: str, cwd: Path | None = None) -> Generator[Mapping[str, str]]:
     """A stack in a process of its own, `tactful up --json` with these options; its addresses.

@@ -1,0 +1,211 @@
+"""The command line: `tactful up`, its parts, and what people do with a stack."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api import commands_data, commands_live
+from api.options import (
+    ApiPort,
+    AsJson,
+    DataDir,
+    Lapse,
+    ReadyFile,
+    RedisPort,
+    TemporalPort,
+    UiPort,
+    Webhook,
+)
+from engine.errors import InvalidBundle, TactfulError
+
+if TYPE_CHECKING:
+    from api.running import Running
+    from engine.ledger.site import Site
+
+DEMO_LAPSE = 8640.0  # ten seconds a day
+
+app = typer.Typer(
+    name="tactful",
+    help="What to say to each customer, and when to say nothing.",
+    epilog="First steps: `tactful demo --once`, or `tactful up` and `tactful load customers`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def main() -> None:
+    """The entry point. Exit codes: 0 done, 1 failed, 2 wrong usage."""
+    try:
+        app(prog_name="tactful")
+    except InvalidBundle as error:
+        complain(*error.problems)
+    except TactfulError as error:
+        complain(str(error))
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read us left: nothing to say, and nobody to say it to
+    else:
+        return
+    sys.exit(1)
+
+
+def complain(*lines: str) -> None:
+    """Say what is wrong on stderr, one line each."""
+    with contextlib.suppress(OSError):
+        for line in lines:
+            typer.echo(f"tactful: {line}", err=True)
+
+
+@app.command(epilog="Example: tactful up --data-dir shop --lapse 86400   (a day a second)")
+def up(
+    data_dir: DataDir = None,
+    api_port: ApiPort = None,
+    temporal_port: TemporalPort = None,
+    temporal_ui_port: UiPort = None,
+    redis_port: RedisPort = None,
+    lapse: Lapse = None,
+    webhook: Webhook = None,
+    as_json: AsJson = False,
+) -> None:
+    """Start everything on this machine, in the foreground, until Ctrl-C."""
+    from api.settings import load_settings
+    from api.stack import run
+
+    settings = load_settings(
+        {
+            "data_dir": data_dir,
+            "api_port": api_port,
+            "temporal_port": temporal_port,
+            "temporal_ui_port": temporal_ui_port,
+            "redis_port": redis_port,
+            "lapse": lapse,
+            "webhook_url": webhook,
+        }
+    )
+    run(settings, on_ready=_tell_json if as_json else _tell, say=complain)
+
+
+def _tell_json(running: Running) -> None:
+    import json
+
+    sys.stdout.write(json.dumps(running.addresses()) + "\n")
+    sys.stdout.flush()
+
+
+def _tell(running: Running) -> None:
+    addresses = running.addresses()
+    typer.echo("Tactful is up. Ctrl-C stops it; what it knows stays.")
+    typer.echo(f"  API          {running.api}/docs")
+    typer.echo(f"  Temporal UI  {running.temporal_ui or 'your own'}")
+    typer.echo(f"  Temporal     {running.temporal}")
+    typer.echo(f"  Redis        {addresses['redis']}")
+
+
+@app.command(epilog="Example: tactful demo --once")
+def demo(
+    data_dir: DataDir = None,
+    api_port: ApiPort = None,
+    temporal_port: TemporalPort = None,
+    temporal_ui_port: UiPort = None,
+    redis_port: RedisPort = None,
+    lapse: Annotated[float, typer.Option(metavar="N", help="The clock's speed.")] = DEMO_LAPSE,
+    once: Annotated[bool, typer.Option("--once", help="Stop after the story.")] = False,
+) -> None:
+    """Start a stack with example customers and trained models, and tell its story."""
+    from api.demo import run
+    from api.running import at_running_stack
+    from api.settings import load_settings
+    from api.stack import stack_of, wait_for_stop
+
+    folder = data_dir or load_settings().data_dir / "demo"
+    ports = {
+        "--api-port": api_port,
+        "--temporal-port": temporal_port,
+        "--temporal-ui-port": temporal_ui_port,
+        "--redis-port": redis_port,
+    }
+    given = [word for name, port in ports.items() if port is not None for word in (name, str(port))]
+    with stack_of("--data-dir", str(folder), "--lapse", f"{lapse:g}", *given):
+        run(at_running_stack(load_settings({"data_dir": folder})))
+        if not once:
+            typer.echo("The stack stays up. Ctrl-C stops it.")
+            wait_for_stop()
+
+
+commands_live.add_to(app)
+commands_data.add_to(app)
+
+
+@app.command()
+def config(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Print what is in force and where it came from, secrets masked."""
+    from api.config import in_force
+
+    lines = in_force({"data_dir": data_dir})
+    if as_json:
+        import json
+
+        typer.echo(
+            json.dumps({line.name: {"value": line.value, "from": line.origin} for line in lines})
+        )
+        return
+    for line in lines:
+        typer.echo(f"{line.name:<20} {line.value!s:<40} {line.origin}")
+
+
+@app.command()
+def api(data_dir: DataDir = None, api_port: ApiPort = None) -> None:
+    """Run the HTTP API alone, on the Redis and Temporal of the settings."""
+    from api.app import serve
+    from api.logs import log_to_stderr
+    from api.running import at_running_stack
+    from api.settings import load_settings
+
+    settings = load_settings({"data_dir": data_dir, "api_port": api_port})
+    log_to_stderr(settings.log_level)
+    serve(at_running_stack(settings))
+
+
+@app.command()
+def worker(data_dir: DataDir = None, ready_file: ReadyFile = None) -> None:
+    """Run one worker alone: the journeys and what they do."""
+    import asyncio
+
+    from workflows.worker import run
+
+    asyncio.run(run(_site_of_a_part(data_dir), _tell_file(ready_file)))
+
+
+@app.command()
+def reconciler(data_dir: DataDir = None, ready_file: ReadyFile = None) -> None:
+    """Run the reconciler alone: it keeps holds and journeys in step, and delivers what waits."""
+    import asyncio
+
+    from workflows.reconciler import run
+
+    asyncio.run(run(_site_of_a_part(data_dir), _tell_file(ready_file)))
+
+
+def _site_of_a_part(data_dir: Path | None) -> Site:
+    from api.logs import log_to_stderr
+    from api.running import at_running_stack
+    from api.settings import load_settings, site
+
+    settings = load_settings({"data_dir": data_dir})
+    log_to_stderr(settings.log_level)
+    return site(at_running_stack(settings))
+
+
+def _tell_file(path: Path | None) -> Callable[[], None]:
+    return path.touch if path else lambda: None
+
+
+if __name__ == "__main__":
+    main()

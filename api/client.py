@@ -1,0 +1,42 @@
+"""Commands that talk to a running stack: one call over HTTP, and its problem in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.running import at_running_stack
+from api.settings import Settings
+from engine.errors import TactfulError, Unavailable
+
+TIMEOUT_SECONDS = 30.0
+
+
+def call(
+    settings: Settings,
+    method: str,
+    path: str,
+    *,
+    json: object | None = None,
+    query: dict[str, str] | None = None,
+) -> Any:
+    """The parsed reply of the API of the running stack. Raises TactfulError with its problem."""
+    import httpx
+
+    api = at_running_stack(settings).api
+    try:
+        # a proxy of the environment has no business between a command and its own stack
+        with httpx.Client(base_url=api, timeout=TIMEOUT_SECONDS, trust_env=False) as client:
+            reply = client.request(method, path, json=json, params=query)
+    except httpx.HTTPError as error:
+        raise Unavailable(
+            f"no stack answers at {api} ({error}): start one by `tactful up`, "
+            "or say which by --data-dir or TACTFUL_API_URL"
+        ) from None
+    try:
+        body = reply.json()
+    except ValueError:
+        raise TactfulError(f"{api}{path} answered {reply.status_code} without JSON") from None
+    if reply.is_error:
+        detail = body.get("detail") or body.get("title") or f"status {reply.status_code}"
+        raise TactfulError(f"{detail} ({body.get('code', reply.status_code)})")
+    return body

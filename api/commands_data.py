@@ -1,0 +1,171 @@
+"""Commands on data, models and bundles: load, train, models evaluate, bundle check, bench."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from api.options import AsJson, DataDir, JsonFile
+from engine.errors import InvalidInput, TactfulError
+
+load_app = typer.Typer(help="Bring data in.", no_args_is_help=True)
+models_app = typer.Typer(help="Models.", no_args_is_help=True)
+bundle_app = typer.Typer(help="What the business decided.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the command line."""
+    app.add_typer(load_app, name="load")
+    app.add_typer(models_app, name="models")
+    app.add_typer(bundle_app, name="bundle")
+    app.command(epilog="Example: tactful train churn")(train)
+    app.command(epilog="Example: tactful bench decisions --json numbers.json")(bench)
+
+
+@load_app.command("customers", epilog="Example: tactful load customers customers.csv --sep ';'")
+def load_customers(
+    file: Annotated[Path | None, typer.Argument(help="A CSV file, may be gzipped.")] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(help="YAML: which column is which feature. [IBM Telco]")
+    ] = None,
+    sep: Annotated[str, typer.Option(help="What separates the columns.")] = ",",
+    examples: Annotated[
+        int, typer.Option(min=1, help="Without a file: how many customers to make up.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(help="Without a file: the same seed, the same ones.")] = 1,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Load customers into the feature store, offline and online, with their consents.
+
+    Finds the stack of its data directory, running or not. A bad row is reported, the rest loaded.
+    """
+    import asyncio
+
+    from api.loading import load_table
+    from api.running import redis_of
+    from api.settings import load_settings, site
+
+    table = file or _made_up(examples, seed)
+    settings = load_settings({"data_dir": data_dir})
+    with redis_of(settings) as redis_url:
+        place = site(settings.model_copy(update={"redis_url": redis_url}))
+        summary = asyncio.run(
+            load_table(place, table, mapping=mapping, separator=sep, progress=_count)
+        )
+    typer.echo("", err=True)
+    if as_json:
+        problems = [{"line": each.line, "reason": each.reason} for each in summary.problems]
+        counts = {"loaded": summary.loaded, "rejected": summary.rejected}
+        typer.echo(json.dumps({**counts, "problems": problems}))
+    else:
+        typer.echo("\n".join(summary.words()))
+
+
+def _made_up(count: int, seed: int) -> Any:
+    from feature_store.examples import customers_table
+
+    return customers_table(count, seed)
+
+
+def _count(loaded: int) -> None:
+    typer.echo(f"\r{loaded} customers", nl=False, err=True)
+
+
+def train(
+    model: Annotated[str | None, typer.Argument(help="churn or acceptance. [both]")] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train, evaluate and register models; each is promoted if it passes the gate."""
+    from api.running import at_running_stack
+    from api.settings import load_settings, site
+    from models.train import train_acceptance, train_churn
+
+    trainers = {"churn": train_churn, "acceptance": train_acceptance}
+    if model is not None and model not in trainers:
+        raise typer.BadParameter(f"{model!r} is none of {', '.join(trainers)}")
+    place = site(at_running_stack(load_settings({"data_dir": data_dir})))
+    results: dict[str, Any] = {}
+    for name in [model] if model else trainers:
+        typer.echo(f"training {name}", err=True)
+        results[name] = trainers[name](place)
+    typer.echo(json.dumps(results))
+
+
+@models_app.command(
+    "evaluate",
+    epilog="Example: tactful models evaluate --train a.csv --test b.csv --target y --sep ';'",
+)
+def evaluate(
+    train_file: Annotated[Path, typer.Option("--train", metavar="CSV", help="Learn from this.")],
+    test_file: Annotated[Path, typer.Option("--test", metavar="CSV", help="Measure on this.")],
+    target: Annotated[str, typer.Option(metavar="COLUMN", help="What to predict.")],
+    sep: Annotated[str, typer.Option(help="What separates the columns.")] = ",",
+    out: JsonFile = None,
+) -> None:
+    """Train the pipeline of our models on any table, and say how good it is on another."""
+    from models.evaluate import evaluate as measure
+
+    result = measure(train_file, test_file, target, separator=sep)
+    _tell(result, out)
+
+
+@bundle_app.command("check", epilog="Example: tactful bundle check my-bundle")
+def check(
+    folder: Annotated[Path | None, typer.Argument(help="[the bundle of the settings]")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a bundle; every problem is a line `file:line: what, and what would be right`."""
+    from api.settings import load_settings
+    from engine.bundle import load_bundle
+    from feature_store.schema import FEATURES
+
+    bundle = load_bundle(folder or load_settings().bundle, features=FEATURES)
+    counts = {"bundle": bundle.hash, "actions": len(bundle.actions)}
+    if as_json:
+        typer.echo(json.dumps(counts))
+    else:
+        typer.echo(f"{bundle.hash}: {len(bundle.actions)} actions, no problems")
+
+
+def bench(
+    what: Annotated[str, typer.Argument(help="decisions, journeys or models.")] = "decisions",
+    out: JsonFile = None,
+) -> None:
+    """Measure this machine; prints a table and, with --json, writes the numbers to a file."""
+    import importlib.util
+
+    if not what.isidentifier() or importlib.util.find_spec("benchmarks") is None:
+        raise TactfulError(
+            "benchmarks are part of the source tree: run this there, by `make bench`"
+        )
+    if importlib.util.find_spec(f"benchmarks.{what}") is None:
+        raise InvalidInput(f"there is no benchmark {what!r}")
+    benchmark = importlib.import_module(f"benchmarks.{what}")
+    _tell(benchmark.run(), out)
+
+
+def _tell(result: Any, out: Path | None) -> None:
+    for name, value in _flat(result):
+        shown = f"{value:.4f}" if isinstance(value, float) else value
+        typer.echo(f"{name:<40} {shown}")
+    if out is not None:
+        try:
+            out.write_text(json.dumps(result, indent=1) + "\n")
+        except OSError as error:
+            raise TactfulError(f"{out} can't be written: {error.strerror}") from None
+
+
+def _flat(result: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    lines: list[tuple[str, Any]] = []
+    for name, value in result.items():
+        if isinstance(value, Mapping):
+            lines += _flat(cast(Mapping[str, Any], value), f"{prefix}{name}.")
+        else:
+            lines.append((prefix + name, value))
+    return lines

@@ -1,0 +1,168 @@
+"""Commands that ask a running stack: decide, journeys, rebuild."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from api.options import AsJson, DataDir
+
+Placements = Annotated[
+    list[str] | None,
+    typer.Option("--placement", metavar="NAME[:LIMIT]", help="Repeat for several. [main:1]"),
+]
+Contexts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--context", metavar="NAME=VALUE", help="What rules may ask for, e.g. page=billing."
+    ),
+]
+
+journeys_app = typer.Typer(help="The journeys of customers.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the command line."""
+    app.command(epilog="Example: tactful decide 7590-VHVEG --channel web --explain")(decide)
+    app.command()(rebuild)
+    app.add_typer(journeys_app, name="journeys")
+
+
+def decide(
+    customer: Annotated[str, typer.Argument(help="An external id.")],
+    channel: Annotated[str, typer.Option(help="Where the answer is shown.")] = "web",
+    placement: Placements = None,
+    context: Contexts = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what was dropped, and why.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Record and count nothing.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for the next best action for one customer."""
+    from api.client import call
+    from api.settings import load_settings
+
+    request: dict[str, object] = {
+        "customer": customer,
+        "channel": channel,
+        "context": dict(_pair(each, "=") for each in context or ()),
+        "explain": explain,
+        "dry_run": dry_run,
+    }
+    if placement:
+        request["placements"] = [_placement(each) for each in placement]
+    answer = call(load_settings({"data_dir": data_dir}), "POST", "/v1/decisions", json=request)
+    _print(answer, as_json, decision_lines)
+
+
+def _pair(text: str, separator: str) -> tuple[str, str]:
+    name, found, value = text.partition(separator)
+    if not found or not name:
+        raise typer.BadParameter(f"{text!r} is not NAME{separator}VALUE")
+    return name, value
+
+
+def _placement(text: str) -> dict[str, object]:
+    name, _, limit = text.partition(":")
+    if limit and not limit.isdecimal():
+        raise typer.BadParameter(f"{text!r} is not NAME or NAME:LIMIT")
+    return {"name": name, "limit": int(limit or 1)}
+
+
+def decision_lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    """A decision for people."""
+    because = f" ({'; '.join(answer['because'])})" if answer["because"] else ""
+    yield f"{answer['customer']}: {answer['level']}{because}, {answer['took_ms']} ms"
+    for placement, offers in answer["placements"].items():
+        yield f"{placement}:" + ("" if offers else " nothing to offer")
+        for offer in offers:
+            chances = f"propensity {offer['propensity']:.3f}, priority {offer['priority']:.3f}"
+            yield f"  {offer['rank']}. {offer['treatment']} ({offer['purpose']}), {chances}"
+    for hold in answer["holds"]:
+        covered = ", ".join([*hold["purposes"], *hold["tags"]])
+        yield f"held: {covered}, by {hold['id']}: {hold['because']}"
+    for candidate in answer.get("candidates") or ():
+        yield from _candidate_lines(candidate)
+
+
+def _candidate_lines(candidate: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{candidate['status']:<8} {candidate['treatment']}"
+    for drop in candidate["drops"]:
+        until = f", until {drop['until']}" if drop["until"] else ""
+        yield f"         {drop['stage']}, {drop['rule']}: {drop['detail']}{until}"
+
+
+@journeys_app.command("list", epilog="Example: tactful journeys list --kind complaint --open")
+def list_journeys(
+    customer: Annotated[str | None, typer.Option(help="An external id.")] = None,
+    kind: Annotated[str | None, typer.Option(help="onboarding, complaint, renewal, …")] = None,
+    stage: Annotated[str | None, typer.Option(help="Only those at this stage.")] = None,
+    is_open: Annotated[
+        bool | None, typer.Option("--open/--closed", help="Only these; both without.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 100,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """List journeys: stage, owner, what each waits for, and until when."""
+    from api.client import call
+    from api.settings import load_settings
+
+    asked = {"customer": customer, "kind": kind, "stage": stage, "limit": str(limit)}
+    query = {name: value for name, value in asked.items() if value is not None}
+    if is_open is not None:
+        query["open"] = str(is_open).lower()
+    answer = call(load_settings({"data_dir": data_dir}), "GET", "/v1/journeys", query=query)
+    _print(answer, as_json, journey_lines)
+
+
+def journey_lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    """Journeys for people, one a line."""
+    for journey in answer["journeys"]:
+        waits = f", waits for {journey['waiting_for']}" if journey["waiting_for"] else ""
+        due = f" until {journey['due']}" if journey["due"] else ""
+        owner = f", owner {journey['owner']}" if journey["owner"] else ""
+        stage = journey["stage"] or "-"
+        yield f"{journey['status']:<10} {journey['id']}  {stage}{owner}{waits}{due}"
+    yield (
+        "and more: ask for a higher --limit"
+        if answer["cursor"]
+        else (f"{len(answer['journeys'])} journeys")
+    )
+
+
+def _print(answer: Any, as_json: bool, lines: Callable[[Any], Iterator[str]]) -> None:
+    import json
+
+    if as_json:
+        typer.echo(json.dumps(answer))
+        return
+    for line in lines(answer):
+        typer.echo(line)
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def rebuild(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Recreate Redis from the journal, Temporal and the archive. Needs a running stack."""
+    import asyncio
+    import json
+    from dataclasses import asdict
+
+    from api.rebuilding import rebuild_site
+    from api.running import at_running_stack
+    from api.settings import load_settings, site
+
+    settings = at_running_stack(load_settings({"data_dir": data_dir}))
+    rebuilt = asyncio.run(rebuild_site(site(settings), _say))
+    if as_json:
+        typer.echo(json.dumps(asdict(rebuilt)))
+        return
+    counts = ", ".join(f"{count} {what}" for what, count in asdict(rebuilt).items())
+    typer.echo(f"Rebuilt: {counts}")

@@ -1,0 +1,49 @@
+"""`tactful load customers`: a table into the feature store, and its consents into the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.ledger import open_ledger
+from engine.ledger.loading import LoadedConsent, keep_loaded_consents
+from engine.ledger.site import Site
+from feature_store.load import Summary, load_customers
+from feature_store.tables import Table
+
+
+async def load_table(
+    site: Site,
+    table: Path | Table,
+    *,
+    mapping: Path | None,
+    separator: str,
+    progress: Callable[[int], None],
+) -> Summary:
+    """Load customers, remember their names and keep the consents that are new.
+
+    Raises InvalidInput when the table as a whole can't be read.
+    """
+    async with open_ledger(site) as ledger:
+        summary = await load_customers(
+            site, ledger.redis, table, mapping=mapping, separator=separator, progress=progress
+        )
+        names = [known.external_id for known in summary.customers]
+        aliases = [
+            (known.external_id, kind, alias)
+            for known in summary.customers
+            for kind, alias in known.aliases.items()
+        ]
+        await ledger.customers.remember_all(names, aliases)
+        consents = (
+            LoadedConsent(
+                customer=one.customer,
+                purpose=one.purpose,
+                channel=one.channel,
+                granted=one.granted,
+                source=one.source,
+            )
+            for one in summary.consents
+        )
+        await keep_loaded_consents(ledger, consents, summary.at)
+        return summary
