@@ -10,6 +10,7 @@ from pathlib import Path
 import orjson
 
 from engine import bundle_parts as parts
+from engine.bundle_actions import action
 from engine.bundle_parts import Business
 from engine.catalog import Bundle
 from engine.entries import Entry, Problems, from_plain, from_yaml
@@ -144,7 +145,7 @@ def _read_catalog(top: Fields, business: Business) -> None:
         business.groups[name] = parts.group(entry, name, business)
     business.inherited["all"] = parts.rules(top, business)
     for name, entry in top.named("actions"):
-        business.actions[name] = parts.action(entry, name, business)
+        business.actions[name] = action(entry, name, business)
 
 
 def _max_ages(top: Fields, business: Business) -> dict[str, timedelta]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -15,26 +14,17 @@ from engine.catalog import (
     HoldTerms,
     Purpose,
     Rule,
-    Treatment,
 )
 from engine.entries import Entry, Problems, nearest
-from engine.fields import Fields, is_name
+from engine.fields import FIELD, Fields
 from engine.rules import Kind
 from engine.types import ContactKind, Level, Stage
 
 COMMERCIAL = "commercial"
-COMMERCIAL_FACTS = ("price", "discount", "contract_change")
-EXEMPTIONS = ("legal", "safety", "service", "transactional")
-TONES = ("neutral", "friendly", "empathetic")
 CONSENTS = {"allowed": True, "opt-in": False}
 MOST_PERCENT = 1_000
 MOST_CONTACTS = 10_000
 RULE_STAGES = (Stage.ELIGIBILITY, Stage.APPLICABILITY, Stage.SUITABILITY)
-_OFFER_IN_WORDS = re.compile(
-    r"[$€£]\s?\d|\b\d+\s?(?:USD|EUR|GBP|dollars|euros|pounds)\b"
-    r"|\b\d+\s?(?:%|percent|per cent)\s+(?:off|less|cheaper|discount)|\bdiscounts?\b",
-    re.IGNORECASE,
-)
 
 
 @dataclass(slots=True)
@@ -56,11 +46,18 @@ class Business:
         return Fields(entry, what, keys, self.problems, self.features)
 
 
-def channel(entry: Entry, name: str, names: Collection[str], business: Business) -> Channel:
-    """`like` must name another channel."""
-    fields = business.fields(entry, f"channel {name}", ("in_page", "like"))
-    like = fields.one_of("like", set(names) - {name}) if "like" in fields else None
-    return Channel(name=name, in_page=fields.flag("in_page"), like=like)
+def channel(entry: Entry, name: str, channels: Mapping[str, Entry], business: Business) -> Channel:
+    """`like` must name another channel, which has treatments of its own."""
+    fields = business.fields(entry, f"channel {name}", ("in_page", "like", "content"))
+    own = {other for other, its in channels.items() if not is_like_another(its)} - {name}
+    like = fields.one_of("like", own) if "like" in fields else None
+    content = fields.words("content", FIELD)
+    return Channel(name=name, in_page=fields.flag("in_page"), like=like, content=content)
+
+
+def is_like_another(entry: Entry) -> bool:
+    """Whether a channel says that it uses the treatments of another one."""
+    return isinstance(entry.value, Mapping) and "like" in entry.value
 
 
 def purpose(entry: Entry, name: str, business: Business) -> Purpose:
@@ -160,112 +157,6 @@ def contact_limit(entry: Entry, name: str, business: Business) -> ContactLimit:
         actions=frozenset(fields.some_of("actions", business.actions)),
         channels=frozenset(fields.some_of("channels", business.channels)),
     )
-
-
-ACTION_KEYS = (
-    *("title", "purpose", "group", "tags", "value", "prior", "treatments", "rules", "without"),
-    *("starts", "ends", "exempt", "lever", "mandatory", "journeys_only", *COMMERCIAL_FACTS),
-)
-
-
-def action(entry: Entry, name: str, business: Business) -> Action:
-    """An action with its treatments and all the rules that apply to it."""
-    fields = business.fields(entry, f"action {name}", ACTION_KEYS)
-    starts, ends = fields.day("starts"), fields.day("ends")
-    if starts and ends and ends < starts:
-        fields.note("ends", f"action {name} ends before it starts and can never be shown")
-    result = Action(
-        name=name,
-        title=fields.text("title"),
-        purpose=fields.one_of("purpose", business.purposes),
-        group=fields.one_of("group", business.groups),
-        tags=fields.words("tags"),
-        value=fields.expression("value", Kind.NUMBER),
-        prior=fields.number("prior", 0.0001, 0.9999),
-        treatments=_treatments(fields, business, name),
-        rules=_all_rules(fields, business),
-        starts=starts,
-        ends=ends,
-        exempt=fields.one_of("exempt", EXEMPTIONS) if "exempt" in fields else None,
-        lever=fields.number("lever", -100, MOST_PERCENT, 0.0),
-        mandatory=fields.flag("mandatory"),
-        only_for_journeys=fields.flag("journeys_only"),
-    )
-    _check_commercial(result, fields)
-    return result
-
-
-def _all_rules(fields: Fields, business: Business) -> tuple[Rule, ...]:
-    """Inherited from all, purpose and group, then the action's own; in stage order."""
-    levels = ("all", f"purpose:{_word(fields, 'purpose')}", f"group:{_word(fields, 'group')}")
-    inherited = [rule for level in levels for rule in business.inherited.get(level, ())]
-    names = {rule.name for rule in inherited}
-    own = rules(fields, business)
-    for rule in own:
-        if rule.name in names:
-            fields.note("rules", f"{fields.what} already inherits a rule {rule.name!r}; rename it")
-    without = fields.some_of("without", names)
-    kept = [rule for rule in inherited if rule.name not in without]
-    return tuple(sorted([*kept, *own], key=lambda rule: RULE_STAGES.index(rule.stage)))
-
-
-def _word(fields: Fields, key: str) -> str:
-    return str(fields.place(key).value) if key in fields else ""
-
-
-def _treatments(fields: Fields, business: Business, action_name: str) -> tuple[Treatment, ...]:
-    facts = {fact: fields.text(fact) for fact in COMMERCIAL_FACTS if fact in fields}
-    found = tuple(
-        _treatment(entry, f"{action_name}.{where}", business, facts)
-        for where, entry in fields.children("treatments")
-    )
-    if not found:
-        fields.note("treatments", f"{fields.what} can't be said anywhere; give it treatments")
-    return found
-
-
-def _treatment(entry: Entry, id: str, business: Business, facts: Mapping[str, str]) -> Treatment:
-    _, channel_name, *placement = id.split(".")
-    if channel_name not in business.channels:
-        hint = nearest(channel_name, business.channels)
-        business.problems.note(entry, f"treatment {id}: no channel {channel_name!r}{hint}")
-    if len(placement) > 1 or not all(is_name(word) for word in placement):
-        business.problems.note(entry, f"treatment {id}: write the channel, or channel.placement")
-    keys = entry.value if isinstance(entry.value, Mapping) else ()
-    fields = business.fields(entry, f"treatment {id}", (*keys, "tone"))
-    said = {key: fields.text(key) for key in sorted(keys) if key != "tone"}
-    if not said:
-        business.problems.note(entry, f"treatment {id} says nothing; give it a body")
-    return Treatment(
-        id=id,
-        channel=channel_name,
-        content={**facts, **said},
-        placement=placement[0] if placement else None,
-        tone=fields.one_of("tone", TONES, "neutral"),
-    )
-
-
-def _check_commercial(action: Action, fields: Fields) -> None:
-    if COMMERCIAL in action.tags:
-        return
-    for fact in COMMERCIAL_FACTS:
-        if fact in fields:
-            fields.note(fact, f"{fields.what} declares a {fact}; add the tag {COMMERCIAL}")
-    if action.purpose == "sales":
-        fields.note("tags", f"{fields.what} has purpose sales; add the tag {COMMERCIAL}")
-    for treatment_id, words in _offers_in_words(action):
-        why = f"treatment {treatment_id} makes an offer ({words!r})"
-        fields.note("treatments", f"{why}; add the tag {COMMERCIAL} to {fields.what} or reword it")
-
-
-def _offers_in_words(action: Action) -> Iterator[tuple[str, str]]:
-    for treatment in action.treatments:
-        for key, text in treatment.content.items():
-            match = _OFFER_IN_WORDS.search(text)
-            if key in COMMERCIAL_FACTS:
-                yield treatment.id, f"{key}: {text}"
-            elif match:
-                yield treatment.id, match[0]
 
 
 def fallback(fields: Fields, placement: str, business: Business) -> str:

@@ -15,11 +15,13 @@ class Channel:
     """A way to reach a customer: `in_page` shows what a decision answers, the others deliver.
 
     `like`: uses the treatments of that channel where an action has none for this one.
+    `content`: what each of its treatments says, such as `subject` and `body`; empty: anything.
     """
 
     name: str
     in_page: bool
     like: str | None = None
+    content: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,9 @@ import yaml
 
 from engine.types import Scalar
 
+_YAML: Any = yaml
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+DEEPEST_NESTING = 10
 _WHOLE = re.compile(r"[-+]?\d{1,15}")
 _DECIMAL = re.compile(r"[-+]?\d{1,15}\.\d+")
 _CONSTANTS: Mapping[str, Scalar] = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -61,15 +63,36 @@ def nearest(word: str, choices: Iterable[str]) -> str:
 
 def from_yaml(text: str, file: str, problems: Problems) -> Entry:
     """The entries of one YAML file. Only true and false are conditions, and dates stay text."""
+    empty = Entry({}, file, 1)
     try:
-        node: Any = cast(Any, yaml).compose(text, Loader=_LOADER)
-    except (yaml.YAMLError, RecursionError) as error:
+        if not _is_plain(text, file, problems):
+            return empty
+        node: Any = _YAML.compose(text, Loader=_LOADER)
+    except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        place = Entry({}, file, mark.line + 1 if mark else 1)
         what = getattr(error, "problem", None) or str(error)
-        problems.note(place, f"this is not YAML: {what}; check the indents, colons and quotes")
-        return place
-    return _YamlFile(file, problems).entry(node, 1) if node else Entry({}, file, 1)
+        problems.note(
+            Entry(None, file, mark.line + 1 if mark else 1),
+            f"this is not YAML: {what}; check the indents, colons and quotes",
+        )
+        return empty
+    return _YamlFile(file, problems).entry(node, 1) if node else empty
+
+
+def _is_plain(text: str, file: str, problems: Problems) -> bool:
+    """No aliases and no deep nesting: both could make a short file huge."""
+    depth = 0
+    for event in _YAML.parse(text, Loader=_LOADER):
+        place = Entry(None, file, event.start_mark.line + 1)
+        if isinstance(event, yaml.AliasEvent):
+            problems.note(place, "anchors and aliases (& and *) are not allowed; write it out")
+            return False
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST_NESTING:
+            problems.note(place, f"nested deeper than {DEEPEST_NESTING} levels")
+            return False
+    return True
 
 
 def from_plain(value: Any, path: str = "source") -> Entry:
@@ -89,15 +112,10 @@ class _YamlFile:
     def __init__(self, file: str, problems: Problems) -> None:
         self._file = file
         self._problems = problems
-        self._seen: set[int] = set()
 
     def entry(self, node: yaml.Node, line: int) -> Entry:
         if isinstance(node, yaml.ScalarNode):
             return Entry(_scalar(node), self._file, line)
-        if id(node) in self._seen:
-            self._note(line, "anchors and aliases (& and *) are not allowed; write it out")
-            return Entry(None, self._file, line)
-        self._seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, line)
         items = [self.entry(item, _line(item)) for item in node.value]

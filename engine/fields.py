@@ -12,6 +12,7 @@ from engine.rules import Expression, Kind, compile_expression
 from engine.types import Scalar
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+FIELD = re.compile(r"[a-z]+(_[a-z]+)*")
 LONGEST_NAME = 64
 LONGEST_TEXT = 5_000
 _DURATION = re.compile(r"(\d{1,5}) (second|minute|hour|day|week)s?")
@@ -149,8 +150,8 @@ class Fields:
                 )
         return words
 
-    def words(self, key: str) -> tuple[str, ...]:
-        """A list of names; empty if it is not given."""
+    def words(self, key: str, pattern: re.Pattern[str] = NAME) -> tuple[str, ...]:
+        """A list of names, each written as `pattern` says; empty if it is not given."""
         if key not in self:
             return ()
         value = self.place(key).value
@@ -159,7 +160,7 @@ class Fields:
             return ()
         words = tuple(str(item.value) for item in value)
         for word in words:
-            if not is_name(word):
+            if not is_name(word, pattern):
                 self.note(key, f"{key} of {self.what}: {word!r} is no name; use a-z, 0-9 and -")
         if len(set(words)) < len(words):
             self.note(key, f"{key} of {self.what} has a word twice")
@@ -218,6 +219,6 @@ def _views(features: Collection[str]) -> str:
     return ", ".join(sorted({name.split(".")[0] for name in features} | set(_ROOTS)))
 
 
-def is_name(word: str) -> bool:
+def is_name(word: str, pattern: re.Pattern[str] = NAME) -> bool:
     """Whether `word` can name an action, a group and so on."""
-    return len(word) <= LONGEST_NAME and NAME.fullmatch(word) is not None
+    return len(word) <= LONGEST_NAME and pattern.fullmatch(word) is not None
