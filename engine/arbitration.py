@@ -1,4 +1,6 @@
-"""Priority = P x C x V x L, the order it gives, and which offer goes to which placement (SEMANTICS D7)."""
+"""Priority = P x C x V x L, the order it gives, and which offer goes to which placement (SEMANTICS
+D7).
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ class Ranked:
 
 
 def context_weights(bundle: Bundle, lookup: Lookup) -> Mapping[str, float]:
-    """The percents that the context adds, by target (`purpose:service`, `group:billing`, `action:pay-online`)."""
+    """The percents that the context adds, by target (`purpose:service`, `group:billing`,
+    `action:pay-online`).
+    """
     added: dict[str, float] = {}
     for weight in bundle.context_weights:
         if weight.condition(lookup) is True:
@@ -43,18 +47,21 @@ def rank(
 ) -> Ranked:
     """The priority of one action. A value that is not known counts as 1.
 
-    C = 1 + sum/100 of the context weights; L = 1 + (purpose + group + action lever)/100; both at least 0.
+    C = 1 + sum/100 of the context weights; L = 1 + (purpose + group + action lever)/100; both at
+    least 0.
     """
     targets = (f"purpose:{action.purpose}", f"group:{action.group}", f"action:{action.name}")
     percent = sum(weights.get(target, 0.0) for target in targets)
-    levers = bundle.purposes[action.purpose].lever + bundle.groups.get(action.group, 0.0) + action.lever
+    levers = (
+        bundle.purposes[action.purpose].lever + bundle.groups.get(action.group, 0.0) + action.lever
+    )
     value = action.value(lookup)
-    known = isinstance(value, int | float) and not isinstance(value, bool)
+    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 1.0
     return Ranked(
         action=action,
         propensity=propensity,
         context_weight=max(0.0, 1 + percent / 100),
-        value=max(0.0, float(value)) if known else 1.0,
+        value=max(0.0, number),
         lever=max(0.0, 1 + levers / 100),
     )
 
@@ -76,10 +83,14 @@ def in_order(ranked: Iterable[Ranked]) -> list[Ranked]:
 def treatment_for(
     bundle: Bundle, action: Action, channel: str, placement: str, tone: str | None
 ) -> Treatment | None:
-    """How an action is said on a channel and placement: made for the placement before general, in the asked tone."""
+    """How an action is said on a channel and placement: made for the placement before general, in
+    the asked tone.
+    """
     like = bundle.channels[channel].like
     for source in (channel, like):
-        fits = [t for t in action.treatments if t.channel == source and t.placement in (None, placement)]
+        fits = [
+            t for t in action.treatments if t.channel == source and t.placement in (None, placement)
+        ]
         if fits:
             return min(fits, key=lambda t: (t.tone != tone, t.placement is None, t.id))
     return None

@@ -1,4 +1,6 @@
-"""Contact limits and consent: what counts, whether one more contact is allowed, and when it will be."""
+"""Contact limits and consent: what counts, whether one more contact is allowed, and when it will
+be.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,12 @@ _LONGEST_HISTORY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counter:
-    """One limit, made concrete for one candidate: which contacts count, since when, and how many are allowed.
+    """One limit, made concrete for one candidate: which contacts count, since when, and how many
+    are allowed.
 
-    Empty strings and sets match everything. `since` and `window` are in milliseconds of the stack's clock. The script
-    `authorise.lua` counts by the same fields, so that what a decision promises is what a send is checked by.
+    Empty strings and sets match everything. `since` and `window` are in milliseconds of the stack's
+    clock. The script `authorise.lua` counts by the same fields, so that what a decision promises is
+    what a send is checked by.
     """
 
     name: str
@@ -46,7 +50,8 @@ class Counter:
 def counters(bundle: Bundle, action: Action, channel: str, now: datetime) -> tuple[Counter, ...]:
     """The limits that apply to one action on one channel. Exempt actions have none.
 
-    Showing something in a page is no dispatch: there, limits that count only dispatches or deliveries don't apply.
+    Showing something in a page is no dispatch: there, limits that count only dispatches or
+    deliveries don't apply.
     """
     if action.exempt:
         return ()
@@ -61,12 +66,19 @@ def counters(bundle: Bundle, action: Action, channel: str, now: datetime) -> tup
 def reached(counter: Counter, contacts: Iterable[Contact]) -> datetime | None:
     """None while the counter has room; else when it will have room again.
 
-    `contacts` are in order of time. The rolling window frees a place when the oldest contact that fills it leaves.
+    `contacts` are in order of time. The rolling window frees a place when the oldest contact that
+    fills it leaves.
     """
     times = [contact.at for contact in contacts if counter.counts(contact)]
     if len(times) < counter.maximum:
         return None
-    frees = times[len(times) - counter.maximum] if counter.maximum else times[-1] if times else counter.since
+    frees = (
+        times[len(times) - counter.maximum]
+        if counter.maximum
+        else times[-1]
+        if times
+        else counter.since
+    )
     return datetime.fromtimestamp((frees + counter.window) / 1000, UTC)
 
 
@@ -77,7 +89,9 @@ def consented(bundle: Bundle, action: Action, channel: str, consents: Mapping[st
 
 
 def consent_default(bundle: Bundle, action: Action, channel: str) -> bool:
-    """What holds while nothing is recorded; a purpose that says nothing of a channel does not allow it."""
+    """What holds while nothing is recorded; a purpose that says nothing of a channel does not allow
+    it.
+    """
     return bundle.purposes[action.purpose].default_consent.get(channel, False)
 
 
@@ -110,9 +124,13 @@ def _counter(limit: ContactLimit, action: Action, channel: str, now: datetime) -
     )
 
 
-def first_reached(limits: Sequence[Counter], contacts: Sequence[Contact]) -> tuple[Counter, datetime] | None:
+def first_reached(
+    limits: Sequence[Counter], contacts: Sequence[Contact]
+) -> tuple[Counter, datetime] | None:
     """The limit that stays full for longest, and when it frees; None when all have room."""
-    full = [(until, counter) for counter in limits if (until := reached(counter, contacts)) is not None]
+    full = [
+        (until, counter) for counter in limits if (until := reached(counter, contacts)) is not None
+    ]
     if not full:
         return None
     until, counter = max(full, key=lambda pair: (pair[0], pair[1].name))

@@ -31,7 +31,8 @@ Drops = dict[str, tuple[Drop, ...]]
 def decide(request: Request, snapshot: Snapshot, bundle: Bundle, scorer: Scorer) -> Decision:
     """The next best actions for one customer, and why every other action is not offered.
 
-    The same arguments give the same decision, byte for byte. `request.channel` must be a channel of the bundle.
+    The same arguments give the same decision, byte for byte. `request.channel` must be a channel of
+    the bundle.
     """
     known = eligibility.known_features(snapshot, bundle, request.now)
     customer = scorer.customer_scores(known.features)
@@ -48,7 +49,9 @@ def decide(request: Request, snapshot: Snapshot, bundle: Bundle, scorer: Scorer)
     drops |= weak
     tone = EMPATHETIC if funnel.held else None
     placements = arbitration.fill(bundle, ranked, request.placements, request.channel, tone)
-    placements = {name: offers or funnel.fallback(name, tone) for name, offers in placements.items()}
+    placements = {
+        name: offers or funnel.fallback(name, tone) for name, offers in placements.items()
+    }
     candidates = tuple(_candidates(funnel, ranked, drops, placements))
     return Decision(
         decision_id=request.decision_id,
@@ -77,9 +80,13 @@ def level_of(snapshot: Snapshot, known: Known, scores: Scores) -> tuple[Level, t
 
 
 class Funnel:
-    """The stages, for one request. `actions` are those that were asked for; `held` the holds in force."""
+    """The stages, for one request. `actions` are those that were asked for; `held` the holds in
+    force.
+    """
 
-    def __init__(self, request: Request, snapshot: Snapshot, bundle: Bundle, lookup: Lookup) -> None:
+    def __init__(
+        self, request: Request, snapshot: Snapshot, bundle: Bundle, lookup: Lookup
+    ) -> None:
         self.request = request
         self.snapshot = snapshot
         self.bundle = bundle
@@ -119,7 +126,9 @@ class Funnel:
         channel = self.request.channel
         if not contact.consented(self.bundle, action, channel, self.snapshot.consents):
             detail = f"no consent for {action.purpose} on {channel}"
-            yield Drop(stage=Stage.CONSENT, rule=f"consent:{action.purpose}:{channel}", detail=detail)
+            yield Drop(
+                stage=Stage.CONSENT, rule=f"consent:{action.purpose}:{channel}", detail=detail
+            )
         limits = contact.counters(self.bundle, action, channel, self.request.now)
         full = contact.first_reached(limits, self.snapshot.contacts)
         if full is not None:
@@ -132,7 +141,9 @@ class Funnel:
     def rank(
         self, actions: Sequence[Action], scores: Sequence[float | None], level: Level
     ) -> tuple[list[Ranked], Drops]:
-        """The actions in order of priority, and the drops of those that are too weak or not allowed at this level."""
+        """The actions in order of priority, and the drops of those that are too weak or not allowed
+        at this level.
+        """
         weights = arbitration.context_weights(self.bundle, self.lookup)
         kept: list[Ranked] = []
         weak: Drops = {}
@@ -147,7 +158,10 @@ class Funnel:
         return arbitration.in_order(kept), weak
 
     def _too_weak(self, one: Ranked, level: Level) -> Drop | None:
-        if level not in self.bundle.purposes[one.action.purpose].levels and level is not Level.STATIC:
+        if (
+            level not in self.bundle.purposes[one.action.purpose].levels
+            and level is not Level.STATIC
+        ):
             detail = f"{one.action.purpose} is not offered at level {level}"
             return Drop(stage=Stage.LEVEL, rule=f"level:{level}", detail=detail)
         if one.action.mandatory:
@@ -161,7 +175,9 @@ class Funnel:
         return None
 
     def fallback(self, placement: str, tone: str | None) -> tuple[Offer, ...]:
-        """What an in-page placement shows when nothing else is left; a journey's question has no fallback."""
+        """What an in-page placement shows when nothing else is left; a journey's question has no
+        fallback.
+        """
         asked = self.request.purposes or self.request.tags
         if asked or not self.bundle.channels[self.request.channel].in_page:
             return ()
@@ -172,13 +188,18 @@ class Funnel:
         treatment = self._treatment(action, placement, tone)
         if treatment is None:
             return ()
-        one = arbitration.rank(self.bundle, action, propensity.propensity(action, None), {}, self.lookup)
+        one = arbitration.rank(
+            self.bundle, action, propensity.propensity(action, None), {}, self.lookup
+        )
         return (arbitration.offer(one, treatment, 1),)
 
-    def _treatment(self, action: Action, placement: str | None, tone: str | None = None) -> arbitration.Treatment | None:
+    def _treatment(
+        self, action: Action, placement: str | None, tone: str | None = None
+    ) -> arbitration.Treatment | None:
         names = [placement] if placement else [p.name for p in self.request.placements]
         fits = (
-            arbitration.treatment_for(self.bundle, action, self.request.channel, name, tone) for name in names
+            arbitration.treatment_for(self.bundle, action, self.request.channel, name, tone)
+            for name in names
         )
         return next((treatment for treatment in fits if treatment is not None), None)
 
@@ -197,7 +218,10 @@ def _asked_for(action: Action, request: Request) -> bool:
 
 
 def _candidates(
-    funnel: Funnel, ranked: Sequence[Ranked], drops: Drops, placements: Mapping[str, tuple[Offer, ...]]
+    funnel: Funnel,
+    ranked: Sequence[Ranked],
+    drops: Drops,
+    placements: Mapping[str, tuple[Offer, ...]],
 ) -> Iterator[Candidate]:
     chosen = {offer.action: offer.treatment for offers in placements.values() for offer in offers}
     parts = {one.action.name: one for one in ranked}

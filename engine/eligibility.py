@@ -11,7 +11,9 @@ from engine.logic import Lookup
 from engine.types import Drop, JourneyState, Request, Scalar, Snapshot, Stage
 
 LOADED_VIEWS = ("profile", "contract", "services", "billing")
-"""A customer without one of these was never loaded completely; the pushed views come with the first event."""
+"""A customer without one of these was never loaded completely; the pushed views come with the first
+event.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,18 +26,23 @@ class Known:
 
 
 def known_features(snapshot: Snapshot, bundle: Bundle, now: datetime) -> Known:
-    """Leaves out every view that is older than the bundle allows: too old is unknown (CAPABILITIES X10)."""
+    """Leaves out every view that is older than the bundle allows: too old is unknown (CAPABILITIES
+    X10).
+    """
     old = {view: age for view, age in _too_old(snapshot, bundle, now)}
     features = snapshot.features
     if old:
-        features = {name: value for name, value in features.items() if name.split(".", 1)[0] not in old}
+        features = {
+            name: value for name, value in features.items() if name.split(".", 1)[0] not in old
+        }
     if not snapshot.known:
         missing = ("no features are known of this customer",)
     else:
         absent = [view for view in LOADED_VIEWS if view not in snapshot.feature_times]
         missing = tuple(f"no {view} features are known of this customer" for view in absent)
     stale = tuple(
-        f"{view} features are {_days(age)} old; {_days(bundle.max_ages[view])} are allowed" for view, age in old.items()
+        f"{view} features are {_days(age)} old; {_days(bundle.max_ages[view])} are allowed"
+        for view, age in old.items()
     )
     return Known(features=features, stale=stale, missing=missing)
 
@@ -53,9 +60,13 @@ def _days(age: timedelta) -> str:
 
 
 def names(
-    request: Request, snapshot: Snapshot, features: Mapping[str, Scalar], scores: Mapping[str, float]
+    request: Request,
+    snapshot: Snapshot,
+    features: Mapping[str, Scalar],
+    scores: Mapping[str, float],
 ) -> Lookup:
-    """Looks up every name that a rule can use: `view.feature`, `context.key`, `model.name`, `journey.kind[.stage]`.
+    """Looks up every name that a rule can use: `view.feature`, `context.key`, `model.name`,
+    `journey.kind[.stage]`.
 
     None is unknown. Whether a journey runs is unknown as long as the live state is not reconciled.
     """
@@ -89,7 +100,10 @@ def unavailable(action: Action, now: datetime) -> Drop | None:
     if action.starts is not None and today < action.starts:
         start = datetime.combine(action.starts, datetime.min.time(), now.tzinfo)
         return Drop(
-            stage=Stage.AVAILABILITY, rule="starts", detail=f"it starts on {action.starts}", until=start
+            stage=Stage.AVAILABILITY,
+            rule="starts",
+            detail=f"it starts on {action.starts}",
+            until=start,
         )
     if action.ends is not None and today > action.ends:
         return Drop(stage=Stage.AVAILABILITY, rule="ends", detail=f"it ended on {action.ends}")

@@ -1,4 +1,5 @@
-"""The error tree. Each class has a stable `code`; api/errors.py maps it to HTTP, workflows/activities.py to Temporal.
+"""The error tree. Each class has a stable `code`; api/errors.py maps it to HTTP,
+workflows/activities.py to Temporal.
 
 Expected outcomes (nothing to offer, held, limit reached) are data, never exceptions.
 """
@@ -121,7 +122,9 @@ class JourneysUnavailable(Unavailable):
 
 
 class InvalidBundle(TactfulError):
-    """A bundle with errors: `problems` holds one line each, `file:line: what, and what would be right`."""
+    """A bundle with errors: `problems` holds one line each, `file:line: what, and what would be
+    right`.
+    """
 
     code = "invalid_bundle"
 

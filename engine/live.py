@@ -16,14 +16,20 @@ from redis.exceptions import NoScriptError, RedisError
 from engine import contact
 from engine.catalog import Bundle
 from engine.decide import decide
-from engine.errors import JournalUnavailable, LiveStateUnavailable, RequestIdReused, UnknownChannel, UnknownDecision
+from engine.errors import (
+    JournalUnavailable,
+    LiveStateUnavailable,
+    RequestIdReused,
+    UnknownChannel,
+    UnknownDecision,
+)
 from engine.holds import covering, in_force
 from engine.ledger import Ledger, ids, keys, live, tables
 from engine.ledger.clock import milliseconds
 from engine.ledger.journal import insert_new
 from engine.propensity import Scorer
 from engine.record import decision_of, record
-from engine.types import Decision, Placement, Request, Scalar, Snapshot
+from engine.types import Decision, FeatureRow, Placement, Request, Snapshot
 
 _ATTEMPTS = 20
 _CLAIM_MILLISECONDS = 2_000
@@ -31,14 +37,6 @@ _POLL_SECONDS = 0.005
 _KEPT = timedelta(hours=24)
 _PATIENCE_SECONDS = 1.0
 """How long Redis may take before an answer goes out without it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeatureRow:
-    """The feature values of one customer, and the event time of each view that was found."""
-
-    values: Mapping[str, Scalar]
-    times: Mapping[str, datetime]
 
 
 class FeatureReader(Protocol):
@@ -55,7 +53,9 @@ class FeatureReader(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """A question as a door puts it. `digest` names the body that came with `request_id`; `at` overrides the clock."""
+    """A question as a door puts it. `digest` names the body that came with `request_id`; `at`
+    overrides the clock.
+    """
 
     customer: str
     channel: str
@@ -79,14 +79,6 @@ class Answer:
     took_ms: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What is kept under a request id: enough to check and repeat the answer."""
-
-    digest: str
-    decision_id: str
-
-
 class Decider:
     """Answers questions from live state, features, models and the bundle in force."""
 
@@ -99,15 +91,19 @@ class Decider:
         self._bundle = bundle
 
     async def decide(self, ask: Ask) -> Answer:
-        """Decides and commits. Never fails because a dependency does: it answers at a lower level and says why.
+        """Decides and commits. Never fails because a dependency does: it answers at a lower level
+        and says why.
 
-        Raises UnknownChannel, RequestIdReused, and JournalUnavailable when nothing can record the answer.
+        Raises UnknownChannel, RequestIdReused, and JournalUnavailable when nothing can record the
+        answer.
         """
         started = time.perf_counter()
         bundle = self._bundle()
         if ask.channel not in bundle.channels:
             names = ", ".join(bundle.channels)
-            raise UnknownChannel(f"{ask.channel!r} is not a channel of this bundle; the channels are {names}")
+            raise UnknownChannel(
+                f"{ask.channel!r} is not a channel of this bundle; the channels are {names}"
+            )
         try:
             decision = await self._decide_live(ask, bundle)
         except LiveStateUnavailable as error:
@@ -121,16 +117,25 @@ class Decider:
         await attempt.guard()
         return await attempt.compute_once()
 
-    async def _decide_blind(self, ask: Ask, bundle: Bundle, error: LiveStateUnavailable) -> Decision:
-        """An answer without live state: nothing commercial, nothing limited; recorded in the journal."""
+    async def _decide_blind(
+        self, ask: Ask, bundle: Bundle, error: LiveStateUnavailable
+    ) -> Decision:
+        """An answer without live state: nothing commercial, nothing limited; recorded in the
+        journal.
+        """
         now = ask.at or self._ledger.clock.now()
         because = (f"the live state could not be read: {error}",)
         snapshot = Snapshot(customer=ask.customer, reconciled=False, because=because)
         request = request_of(ask, now)
         decision = decide(request, snapshot, bundle, self._scorer)
         if not ask.dry_run:
-            row = {"decision_id": decision.decision_id, "record": record(request, snapshot, decision)}
-            await self._ledger.journal.write(lambda connection: insert_new(connection, tables.spool, row))
+            row = {
+                "decision_id": decision.decision_id,
+                "record": record(request, snapshot, decision),
+            }
+            await self._ledger.journal.write(
+                lambda connection: insert_new(connection, tables.spool, row)
+            )
         return decision
 
 
@@ -198,7 +203,9 @@ class _Attempt:
     async def _stored_or_new(self, state: live.LiveState, row: FeatureRow) -> Decision:
         decision_id = (state.stored or b"")[1:].decode()
         kept = await stored_decision(self.ledger, decision_id)
-        if kept is not None and still_legal(kept, state, self.bundle, self.ask.channel, self.ledger.clock.now()):
+        if kept is not None and still_legal(
+            kept, state, self.bundle, self.ask.channel, self.ledger.clock.now()
+        ):
             return kept
         return await self._compute(state, row, superseded=True)
 
@@ -208,7 +215,9 @@ class _Attempt:
         """A new decision on the state as it is."""
         return await self._compute(*await self._read(claim=False))
 
-    async def _compute(self, state: live.LiveState, row: FeatureRow, superseded: bool = False) -> Decision:
+    async def _compute(
+        self, state: live.LiveState, row: FeatureRow, superseded: bool = False
+    ) -> Decision:
         for _ in range(_ATTEMPTS):
             request = request_of(self.ask, self.ask.at or self.ledger.clock.now(), superseded)
             snapshot = replace(
@@ -217,13 +226,17 @@ class _Attempt:
             decision = decide(request, snapshot, self.bundle, self.scorer)
             if self.ask.dry_run:
                 return decision
-            refused = await self._commit(state, record(request, snapshot, decision), decision.decision_id, superseded)
+            refused = await self._commit(
+                state, record(request, snapshot, decision), decision.decision_id, superseded
+            )
             if refused is None:
                 return decision
             if refused.stored is not None:
                 return await self._stored_or_new(refused, row)
             state = refused
-        raise LiveStateUnavailable("this customer's state changes faster than a decision can be made")
+        raise LiveStateUnavailable(
+            "this customer's state changes faster than a decision can be made"
+        )
 
     async def _read(self, claim: bool) -> tuple[live.LiveState, FeatureRow]:
         names, arguments = list(self._names), [milliseconds(self._oldest)]
@@ -233,7 +246,9 @@ class _Attempt:
         reply, row = await self._piped(live.READ, names, arguments)
         return live.decode_state(reply), self.reader.decode(row)
 
-    async def _piped(self, script: live.Script, names: list[str], arguments: list[Any]) -> list[Any]:
+    async def _piped(
+        self, script: live.Script, names: list[str], arguments: list[Any]
+    ) -> list[Any]:
         for _ in range(2):
             pipe = self.ledger.redis.pipeline(transaction=False)
             script.queue(pipe, names, arguments)
@@ -284,7 +299,9 @@ async def stored_decision(ledger: Ledger, decision_id: str) -> Decision | None:
 def still_legal(
     decision: Decision, state: live.LiveState, bundle: Bundle, channel: str, now: datetime
 ) -> bool:
-    """Whether every offer of a stored answer may still be shown: known state, holds, consents, the same bundle's actions."""
+    """Whether every offer of a stored answer may still be shown: known state, holds, consents, the
+    same bundle's actions.
+    """
     if not decision.offers:
         return True
     if not state.marker:
@@ -297,5 +314,3 @@ def still_legal(
         if not contact.consented(bundle, action, channel, state.consents):
             return False
     return True
-
-

@@ -19,7 +19,9 @@ class Scorer(Protocol):
         """Scores of the customer alone, such as `churn`."""
         ...
 
-    def acceptance(self, features: Mapping[str, Scalar], pairs: Sequence[tuple[Action, str]]) -> Scores:
+    def acceptance(
+        self, features: Mapping[str, Scalar], pairs: Sequence[tuple[Action, str]]
+    ) -> Scores:
         """One propensity per (action, channel), in order."""
         ...
 
@@ -34,7 +36,9 @@ class Recorded:
         """The recorded scores of the customer."""
         return Scores(customer=self._scores.customer)
 
-    def acceptance(self, features: Mapping[str, Scalar], pairs: Sequence[tuple[Action, str]]) -> Scores:
+    def acceptance(
+        self, features: Mapping[str, Scalar], pairs: Sequence[tuple[Action, str]]
+    ) -> Scores:
         """The recorded propensities, with everything else that was recorded."""
         return self._scores
 
@@ -46,7 +50,9 @@ class NoModels:
         """Nothing."""
         return Scores()
 
-    def acceptance(self, features: Mapping[str, Scalar], pairs: Sequence[tuple[Action, str]]) -> Scores:
+    def acceptance(
+        self, features: Mapping[str, Scalar], pairs: Sequence[tuple[Action, str]]
+    ) -> Scores:
         """Unknown for every pair."""
         because = ("no acceptance model: prior propensities are used",)
         return Scores(acceptance=(None,) * len(pairs), because=because)

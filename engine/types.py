@@ -1,4 +1,6 @@
-"""What a decision is made of: request, snapshot, candidate, drop, decision. Frozen, and free of I/O."""
+"""What a decision is made of: request, snapshot, candidate, drop, decision. Frozen, and free of
+I/O.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ class ContactKind(StrEnum):
 
 
 class HoldState(StrEnum):
-    """`orphaned`: the owning workflow ended without releasing it; still in force, and a task for operators."""
+    """`orphaned`: the owning workflow ended without releasing it; still in force, and a task for
+    operators.
+    """
 
     ACTIVE = "active"
     ORPHANED = "orphaned"
@@ -85,11 +89,15 @@ class Request:
     placements: tuple[Placement, ...] = (Placement(),)
     context: Mapping[str, Any] = field(default_factory=dict[str, Any])
     purposes: tuple[str, ...] = ()
-    """Only these purposes are considered; empty means all. Journeys use it to ask for one kind of message."""
+    """Only these purposes are considered; empty means all. Journeys use it to ask for one kind of
+    message.
+    """
     tags: tuple[str, ...] = ()
     """Only actions that carry one of these tags are considered; empty means all."""
     explain: bool = False
-    """Whether a dropped candidate meets the rest of the funnel too, so that all its reasons are known."""
+    """Whether a dropped candidate meets the rest of the funnel too, so that all its reasons are
+    known.
+    """
     superseded: bool = False
     """Whether this answer takes the place of a stored one that is no longer legal."""
 
@@ -98,8 +106,9 @@ class Request:
 class Hold:
     """A lease that silences purposes and tags for one customer until its owner releases it.
 
-    `owner` is a workflow id, or `operator:<author>`. `seq` is the journal position of the event that placed it: a release names
-    the last position it has seen, so a hold that was placed again in the meantime stays.
+    `owner` is a workflow id, or `operator:<author>`. `seq` is the journal position of the event
+    that placed it: a release names the last position it has seen, so a hold that was placed again
+    in the meantime stays.
     """
 
     id: str
@@ -115,7 +124,9 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """One entry of a customer's contact ledger. `at` is in milliseconds of the stack's clock since 1970."""
+    """One entry of a customer's contact ledger. `at` is in milliseconds of the stack's clock since
+    1970.
+    """
 
     id: str
     kind: ContactKind
@@ -139,14 +150,22 @@ class JourneyState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureRow:
+    """What the feature store knows of a customer: `view.feature` to value, each view to its time."""
+
+    values: dict[str, Scalar] = field(default_factory=dict[str, Scalar])
+    times: dict[str, datetime] = field(default_factory=dict[str, datetime])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """All that is known of one customer at one moment.
 
-    `features` maps `view.feature` to its value; `feature_times` maps each view that was found to its event time.
-    `consents` maps `purpose:channel` to granted or refused; what is not there was not recorded.
-    `reconciled` is False when the live state could not be read or is being rebuilt: then nothing commercial and nothing
-    that counts towards a limit may be offered, and `holds`, `consents` and `contacts` say nothing.
-    `because` says in words what is missing.
+    `features` maps `view.feature` to its value; `feature_times` maps each view that was found to
+    its event time. `consents` maps `purpose:channel` to granted or refused; what is not there was
+    not recorded. `reconciled` is False when the live state could not be read or is being rebuilt:
+    then nothing commercial and nothing that counts towards a limit may be offered, and `holds`,
+    `consents` and `contacts` say nothing. `because` says in words what is missing.
     """
 
     customer: str
@@ -168,7 +187,9 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drop:
-    """Why a candidate is not offered: the stage and rule that stopped it, in words, and until when (None: not known)."""
+    """Why a candidate is not offered: the stage and rule that stopped it, in words, and until when
+    (None: not known).
+    """
 
     stage: Stage
     rule: str
@@ -178,10 +199,12 @@ class Drop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """What the models said, rounded to 9 decimals: recorded with the decision, and given again at replay.
+    """What the models said, rounded to 9 decimals: recorded with the decision, and given again at
+    replay.
 
-    `customer` holds scores of the customer alone (`churn`); `acceptance` one propensity per (action, channel) asked for, in
-    order, None where no model could say. `models` maps a model's name to its artefact hash, `because` says what was missing.
+    `customer` holds scores of the customer alone (`churn`); `acceptance` one propensity per
+    (action, channel) asked for, in order, None where no model could say. `models` maps a model's
+    name to its artefact hash, `because` says what was missing.
     """
 
     customer: Mapping[str, float] = field(default_factory=dict[str, float])
@@ -193,7 +216,9 @@ class Scores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One treatment on its way through the funnel, with the parts of `priority = P x C x V x L` (SEMANTICS D7)."""
+    """One treatment on its way through the funnel, with the parts of `priority = P x C x V x L`
+    (SEMANTICS D7).
+    """
 
     action: str
     treatment: str
@@ -223,7 +248,8 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The answer: offers by placement (an empty tuple is a valid answer), and everything that explains it.
+    """The answer: offers by placement (an empty tuple is a valid answer), and everything that
+    explains it.
 
     `funnel` maps each stage to how many candidates it dropped, by rule.
     """
@@ -247,7 +273,8 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened, as the journal took it. `seq` is its journal position, `at` the stack's time of acceptance.
+    """Something that happened, as the journal took it. `seq` is its journal position, `at` the
+    stack's time of acceptance.
 
     `data` may hold personal text (`text`): it stays in the journal and never goes to Temporal.
     """

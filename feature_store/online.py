@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import cast
@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
 from engine.errors import LiveStateUnavailable
-from engine.types import Scalar
+from engine.types import FeatureRow, Scalar
 from feature_store.schema import ENTITY, PROJECT, VIEW, VIEWS, View
 from feature_store.values import (
     DamagedValue,
@@ -72,14 +72,6 @@ class Row:
     view: str
     values: Mapping[str, Scalar]
     at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeatureRow:
-    """What is known of a customer: `view.feature` to value, and each view found to its time."""
-
-    values: dict[str, Scalar] = field(default_factory=dict[str, Scalar])
-    times: dict[str, datetime] = field(default_factory=dict[str, datetime])
 
 
 def feature_key(customer: str) -> bytes:

@@ -7,15 +7,16 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 from sqlalchemy import Connection
 
 from engine.catalog import Bundle
 from engine.errors import JourneysUnavailable, Unavailable
-from engine.ledger import Ledger, arrivals, facts, tables
+from engine.ledger import Ledger, arrivals, facts
 from engine.ledger.arrivals import Arrival, Progress
 from engine.ledger.clock import milliseconds
+from engine.ledger.consents import Consent, keep_consents, recorded_by
 from engine.types import Event, Hold, JourneyState, Scalar
 
 _POLL_SECONDS = 0.02
@@ -58,7 +59,9 @@ class Push(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """How many events were new or seen before, which journeys they reached, and whether some still wait for Temporal."""
+    """How many events were new or seen before, which journeys they reached, and whether some still
+    wait for Temporal.
+    """
 
     accepted: int
     duplicates: int
@@ -78,7 +81,9 @@ class Acceptance:
         self._bundle = bundle
 
     async def accept(self, events: Sequence[Event]) -> Accepted:
-        """Accepts events in order. Raises Unavailable when one can't be: repeating all of them is safe then."""
+        """Accepts events in order. Raises Unavailable when one can't be: repeating all of them is
+        safe then.
+        """
         taken = await self._ledger.journal.write(
             lambda connection: [self._take(connection, event) for event in events]
         )
@@ -97,8 +102,12 @@ class Acceptance:
         )
 
     async def carry_on(self, limit: int = 200) -> int:
-        """Takes up to `limit` events that an attempt left behind as far as they get; returns how many are through."""
-        left = await self._ledger.journal.read(lambda connection: arrivals.unfinished(connection, limit))
+        """Takes up to `limit` events that an attempt left behind as far as they get; returns how
+        many are through.
+        """
+        left = await self._ledger.journal.read(
+            lambda connection: arrivals.unfinished(connection, limit)
+        )
         through = 0
         for event in left:
             taken = await self._ledger.journal.write(
@@ -114,14 +123,16 @@ class Acceptance:
         return through
 
     def _take(self, connection: Connection, event: Event) -> Arrival:
-        """One transaction: the event, and the hold or consent that it implies, so that a rebuild knows them all."""
+        """One transaction: the event, and the hold or consent that it implies, so that a rebuild
+        knows them all.
+        """
         arrival = arrivals.take(connection, event)
         if arrival.new:
             hold = self._journeys.hold_for(arrival.event)
             if hold is not None:
                 facts.keep_hold(connection, event.customer, hold)
             if event.type == "consent.changed":
-                connection.execute(tables.consents.insert().values(**_consent(arrival.event)))
+                keep_consents(connection, [_consent(arrival.event)])
         return arrival
 
     async def _carry_through(self, arrival: Arrival) -> Arrival:
@@ -131,7 +142,9 @@ class Acceptance:
                 await self._put_in_force(event)
             return await self._route(arrival)
         except Unavailable:
-            await self._ledger.journal.write(lambda connection: arrivals.give_up(connection, event.seq))
+            await self._ledger.journal.write(
+                lambda connection: arrivals.give_up(connection, event.seq)
+            )
             raise
 
     async def _put_in_force(self, event: Event) -> None:
@@ -150,21 +163,19 @@ class Acceptance:
             await self._push.write(event.customer, features, event)
 
     async def _let_land(self, event: Event, hold: Hold, covered: tuple[str, ...]) -> None:
-        """Waits for covered messages that were handed over before the hold, so that none arrives after its acknowledgement."""
+        """Waits for covered messages that were handed over before the hold, so that none arrives
+        after its acknowledgement.
+        """
         end = time.monotonic() + _FLIGHT_SECONDS
         while covered and time.monotonic() < end:
             await asyncio.sleep(_POLL_SECONDS)
             covered = await self._ledger.enforce_hold(event.customer, hold)
 
     async def _enforce_consent(self, event: Event) -> None:
-        row = _consent(event)
-        query = tables.consents.select().filter_by(
-            customer=event.customer, purpose=row["purpose"], channel=row["channel"], source=row["source"]
+        recorded = await self._ledger.journal.read(
+            lambda connection: recorded_by(connection, event.customer, _source(event))
         )
-        seq = await self._ledger.journal.read(lambda connection: max(r.seq for r in connection.execute(query)))
-        await self._ledger.enforce_consent(
-            event.customer, row["purpose"], row["channel"], row["granted"], seq
-        )
+        await self._ledger.enforce_consents(recorded)
 
     async def _route(self, arrival: Arrival) -> Arrival:
         event = arrival.event
@@ -184,15 +195,21 @@ class Acceptance:
         return replace(arrival, progress=Progress.ROUTED, journeys=journeys)
 
     async def _waits_behind(self, event: Event) -> bool:
-        """Whether an earlier event of this customer is still on its way; one that is being delivered gets a moment."""
+        """Whether an earlier event of this customer is still on its way; one that is being
+        delivered gets a moment.
+        """
         end = time.monotonic() + _TURN_SECONDS
-        while await self._ledger.journal.read(lambda connection: arrivals.waits_behind(connection, event)):
+        while await self._ledger.journal.read(
+            lambda connection: arrivals.waits_behind(connection, event)
+        ):
             if time.monotonic() > end:
                 return True
             await asyncio.sleep(_POLL_SECONDS)
         return False
 
-    def _note(self, event: Event, progress: Progress, journeys: Sequence[str] = ()) -> Awaitable[None]:
+    def _note(
+        self, event: Event, progress: Progress, journeys: Sequence[str] = ()
+    ) -> Awaitable[None]:
         return self._ledger.journal.write(
             lambda connection: arrivals.advance(connection, event.seq, progress, journeys)
         )
@@ -203,20 +220,28 @@ class Acceptance:
         event = arrival.event
         while arrival.progress is not Progress.ROUTED:
             if time.monotonic() > end:
-                raise Unavailable("another call is accepting this event and does not finish; repeat it later")
+                raise Unavailable(
+                    "another call is accepting this event and does not finish; repeat it later"
+                )
             await asyncio.sleep(_POLL_SECONDS)
-            arrival = await self._ledger.journal.write(lambda connection: self._take(connection, event))
+            arrival = await self._ledger.journal.write(
+                lambda connection: self._take(connection, event)
+            )
             if arrival.mine:
                 return await self._carry_through(arrival)
         return arrival
 
 
-def _consent(event: Event) -> dict[str, Any]:
-    return {
-        "customer": event.customer,
-        "purpose": event.data["purpose"],
-        "channel": event.data["channel"],
-        "granted": bool(event.data["granted"]),
-        "source": f"event {event.source} {event.id}",
-        "at": milliseconds(event.at),
-    }
+def _source(event: Event) -> str:
+    return f"event {event.source} {event.id}"
+
+
+def _consent(event: Event) -> Consent:
+    return Consent(
+        customer=event.customer,
+        purpose=event.data["purpose"],
+        channel=event.data["channel"],
+        granted=bool(event.data["granted"]),
+        source=_source(event),
+        at=event.at,
+    )

@@ -10,7 +10,9 @@ from engine.ledger.site import Site
 
 
 async def connect(site: Site, *, lazy: bool = False) -> Client:
-    """Connects to the stack's Temporal; lazily, only when it is first used. Raises JourneysUnavailable."""
+    """Connects to the stack's Temporal; lazily, only when it is first used. Raises
+    JourneysUnavailable.
+    """
     try:
         return await Client.connect(
             site.temporal_address,
@@ -19,4 +21,6 @@ async def connect(site: Site, *, lazy: bool = False) -> Client:
             lazy=lazy,
         )
     except RuntimeError as error:
-        raise JourneysUnavailable(f"Temporal at {site.temporal_address} can't be reached: {error}") from error
+        raise JourneysUnavailable(
+            f"Temporal at {site.temporal_address} can't be reached: {error}"
+        ) from error

@@ -1,10 +1,12 @@
-"""What API, worker and reconciler share: the ledger, the models, the bundle in force, the engine, the way to Temporal."""
+"""What API, worker and reconciler share: the ledger, the models, the bundle in force, the engine,
+the way to Temporal.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -26,7 +28,9 @@ from workflows.connection import connect
 
 REFRESH_SECONDS = 1.0
 _BREAK_SECONDS = 1.0
-"""After a failure Temporal is left alone for this long: the relay tries again, callers need not wait."""
+"""After a failure Temporal is left alone for this long: the relay tries again, callers need not
+wait.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +47,7 @@ class Parts:
 
 
 @asynccontextmanager
-async def open_parts(site: Site) -> AsyncIterator[Parts]:
+async def open_parts(site: Site) -> AsyncGenerator[Parts]:
     """Opens the parts and keeps bundle and models up to date until they are closed."""
     async with open_ledger(site) as ledger:
         scorer = ModelScorer(site)
@@ -97,9 +101,13 @@ class TemporalJourneys:
         return routing.hold_for(event, self._bundle())
 
     async def hand_over(self, event: Event, running: Sequence[JourneyState]) -> tuple[str, ...]:
-        """Delivers an event to its journeys. Raises JourneysUnavailable, at once while Temporal is known to be away."""
+        """Delivers an event to its journeys. Raises JourneysUnavailable, at once while Temporal is
+        known to be away.
+        """
         if time.monotonic() < self._closed_until:
-            raise JourneysUnavailable(f"Temporal at {self._site.temporal_address} was away a moment ago")
+            raise JourneysUnavailable(
+                f"Temporal at {self._site.temporal_address} was away a moment ago"
+            )
         try:
             return await routing.hand_over(self._client, self._site, event, self._bundle(), running)
         except JourneysUnavailable:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -18,6 +20,7 @@ from engine.errors import JourneysUnavailable, LiveStateUnavailable
 from engine.ledger import Ledger, facts, keys, live, tables
 from engine.ledger.arrivals import history
 from engine.ledger.clock import milliseconds
+from engine.ledger.consents import Recorded
 from engine.types import Contact, Event, Hold, JourneyState
 from feature_store.offline import restore_online
 from feature_store.online import Row, write_rows
@@ -26,7 +29,8 @@ from workflows import search_attributes
 
 BATCH = 500
 RUNNING = 'ExecutionStatus = "Running"'
-_LEASE_MILLISECONDS = 600_000
+_LEASE_MILLISECONDS = 5_000
+_RENEW_SECONDS = 1.0
 
 Progress = Callable[[str], None]
 
@@ -54,13 +58,43 @@ async def rebuild(
 ) -> Rebuilt:
     """Puts everything back and sets the marker; until then nothing commercial is offered.
 
-    What arrives meanwhile is journalled before it is put in force, so it is either read here or written after.
-    Raises LiveStateUnavailable when Redis is wiped or restarted once more (call it again) and JourneysUnavailable.
+    What arrives meanwhile is journalled before it is put in force, so it is either read here or
+    written after. Raises LiveStateUnavailable when another process rebuilds already, or when Redis
+    was wiped or restarted once more (call it again then), and JourneysUnavailable.
     """
     rebuild_id = secrets.token_hex(8)
     run_id = (await live.RUN_ID(ledger.redis, ())).decode()
-    await cast(Awaitable[Any], ledger.redis.set(keys.REBUILDING, rebuild_id, px=_LEASE_MILLISECONDS))
-    await cast(Awaitable[Any], ledger.redis.delete(keys.MARKER))
+    claimed = await cast(
+        Awaitable[Any],
+        ledger.redis.set(keys.REBUILDING, rebuild_id, nx=True, px=_LEASE_MILLISECONDS),
+    )
+    if not claimed:
+        raise LiveStateUnavailable("another process is rebuilding")
+    renewing = asyncio.create_task(_renew(ledger))
+    try:
+        await cast(Awaitable[Any], ledger.redis.delete(keys.MARKER))
+        rebuilt = await _put_everything_back(ledger, client, bundle, progress)
+    finally:
+        renewing.cancel()
+        with suppress(asyncio.CancelledError):
+            await renewing
+    names = [keys.MARKER, keys.REBUILDING]
+    if await live.FINISH_REBUILD(ledger.redis, names, [run_id, rebuild_id]) != 1:
+        raise LiveStateUnavailable("Redis was wiped or restarted during the rebuild")
+    return rebuilt
+
+
+async def _renew(ledger: Ledger) -> None:
+    """Keeps the claim alive; never makes it again, because its absence tells of a wipe."""
+    while True:
+        await asyncio.sleep(_RENEW_SECONDS)
+        with suppress(RedisError, OSError):
+            await cast(Awaitable[Any], ledger.redis.pexpire(keys.REBUILDING, _LEASE_MILLISECONDS))
+
+
+async def _put_everything_back(
+    ledger: Ledger, client: Client, bundle: Bundle, progress: Progress
+) -> Rebuilt:
     progress("reading the running journeys")
     journeys = await running_journeys(client)
     customers = await _clear(ledger, {customer for customer, _, _ in journeys})
@@ -70,19 +104,16 @@ async def rebuild(
     progress("putting back features")
     features = await restore_online(ledger.site, ledger.redis)
     features += await _push_again(ledger, customers)
-    names = [keys.MARKER, keys.REBUILDING]
-    if await live.FINISH_REBUILD(ledger.redis, names, [run_id, rebuild_id]) != 1:
-        raise LiveStateUnavailable("Redis was wiped, restarted or rebuilt by another process during the rebuild")
-    return Rebuilt(
-        customers=len(customers), holds=holds, journeys=len(journeys), features=features
-    )
+    return Rebuilt(customers=len(customers), holds=holds, journeys=len(journeys), features=features)
 
 
 # -- what Temporal knows
 
 
 async def running_journeys(client: Client) -> list[tuple[str, JourneyState, Hold | None]]:
-    """The open journeys as (customer, state, hold): all from listing and memo, so that no workflow is woken."""
+    """The open journeys as (customer, state, hold): all from listing and memo, so that no workflow
+    is woken.
+    """
     found: list[tuple[str, JourneyState, Hold | None]] = []
     try:
         async for execution in client.list_workflows(RUNNING):
@@ -117,10 +148,14 @@ async def _hold_of(execution: WorkflowExecution) -> Hold | None:
 
 
 async def _clear(ledger: Ledger, also: set[str]) -> list[str]:
-    """Removes the live state of every customer that has any, and names them: what is read afterwards is put back."""
+    """Removes the live state of every customer that has any, and names them: what is read
+    afterwards is put back.
+    """
     customers = sorted(also.union(await ledger.journal.read(_customers)))
     for batch in _batches(customers):
-        names = [name for customer in batch for name in (keys.live(customer), keys.contacts(customer))]
+        names = [
+            name for customer in batch for name in (keys.live(customer), keys.contacts(customer))
+        ]
         await cast(Awaitable[Any], ledger.redis.delete(*names))
     return customers
 
@@ -139,25 +174,33 @@ async def _put_back(ledger: Ledger, customers: Sequence[str], bundle: Bundle) ->
         holds = await ledger.journal.read(
             lambda connection, batch=batch: facts.open_holds(connection, batch)
         )
+        consents = await ledger.journal.read(lambda c, batch=batch: _latest_consents(c, batch))
+        contacts = await ledger.journal.read(lambda c, batch=batch: _contacts(c, batch, since))
         for customer, hold in holds:
             await ledger.enforce_hold(customer, hold)
+        await ledger.enforce_consents(consents)
+        await ledger.add_contacts(contacts)
         held += len(holds)
-        for row in await ledger.journal.read(lambda c, batch=batch: _latest_consents(c, batch)):
-            await ledger.enforce_consent(row.customer, row.purpose, row.channel, row.granted, row.seq)
-        contacts = await ledger.journal.read(lambda c, batch=batch: _contacts(c, batch, since))
-        for customer, one in contacts:
-            await ledger.add_contact(customer, one)
     return held
 
 
-def _latest_consents(connection: Connection, customers: Sequence[str]) -> Sequence[Any]:
+def _latest_consents(connection: Connection, customers: Sequence[str]) -> list[Recorded]:
     table = tables.consents
     latest = (
         select(func.max(table.c.seq))
         .where(table.c.customer.in_(customers))
         .group_by(table.c.customer, table.c.purpose, table.c.channel)
     )
-    return connection.execute(select(table).where(table.c.seq.in_(latest))).all()
+    return [
+        Recorded(
+            customer=row.customer,
+            purpose=row.purpose,
+            channel=row.channel,
+            granted=row.granted,
+            seq=row.seq,
+        )
+        for row in connection.execute(select(table).where(table.c.seq.in_(latest)))
+    ]
 
 
 def _contacts(
@@ -170,7 +213,9 @@ def _contacts(
         messages.c.state.in_(facts.COUNTED_STATES),
     )
     found = [
-        (row.customer, one) for row in connection.execute(sent) for one in facts.contacts_of_message(row)
+        (row.customer, one)
+        for row in connection.execute(sent)
+        for one in facts.contacts_of_message(row)
     ]
     seen = select(outcomes).where(outcomes.c.customer.in_(customers), outcomes.c.at > since)
     found.extend((row.customer, facts.contact_of_outcome(row)) for row in connection.execute(seen))
@@ -226,5 +271,3 @@ def latest_pushed(events: Sequence[Event]) -> dict[str, Row]:
 
 def _batches(items: Sequence[str]) -> list[Sequence[str]]:
     return [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
-
-

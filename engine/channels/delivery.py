@@ -12,7 +12,8 @@ from typing import Protocol
 class Repeat(StrEnum):
     """What to do when the outcome of a delivery is unknown.
 
-    `idempotent`: the receiver knows the message id, so the same id is sent again. `at_most_once`: it is not.
+    `idempotent`: the receiver knows the message id, so the same id is sent again. `at_most_once`:
+    it is not.
     """
 
     IDEMPOTENT = "idempotent"
@@ -37,10 +38,12 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message to one customer. `message_id` is the idempotency key and the same in every attempt.
+    """One message to one customer. `message_id` is the idempotency key and the same in every
+    attempt.
 
-    `external_customer` is the id that the outside knows; `customer` the opaque reference. `exempt` names the class that
-    frees it from contact limits, if any. `at` is the stack's time of the step that sends it.
+    `external_customer` is the id that the outside knows; `customer` the opaque reference. `exempt`
+    names the class that frees it from contact limits, if any. `at` is the stack's time of the step
+    that sends it.
     """
 
     message_id: str
@@ -61,7 +64,9 @@ class Message:
 
 
 class Adapter(Protocol):
-    """Delivers messages to the world. Never raises for what the other side does: it answers with a Delivery."""
+    """Delivers messages to the world. Never raises for what the other side does: it answers with a
+    Delivery.
+    """
 
     repeat: Repeat
 

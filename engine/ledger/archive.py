@@ -1,5 +1,7 @@
 """Decisions on their way from the stream to Parquet, and back by id."""
 
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
 import asyncio
@@ -59,8 +61,8 @@ def _in_files(folder: Path, decision_id: str) -> bytes | None:
 async def archive_stream(ledger: Ledger) -> int:
     """Moves one batch of decisions from the stream (and the spool) to Parquet; returns how many.
 
-    A file is complete before anything is deleted, and its name comes from what is in it: a repeated move after a
-    crash writes the same file again.
+    A file is complete before anything is deleted, and its name comes from what is in it: a repeated
+    move after a crash writes the same file again.
     """
     entries = cast(Sequence[Any], await ledger.redis.xrange(keys.DECISIONS, count=BATCH))
     if entries:
@@ -81,7 +83,9 @@ async def _archive_spool(ledger: Ledger) -> int:
         return 0
     rows = [(str(row.decision_id), bytes(row.record)) for row in spooled]
     await asyncio.to_thread(_write_files, ledger.site.data_dir / "archive", rows)
-    moved = delete(tables.spool).where(tables.spool.c.decision_id.in_([decision for decision, _ in rows]))
+    moved = delete(tables.spool).where(
+        tables.spool.c.decision_id.in_([decision for decision, _ in rows])
+    )
     await ledger.journal.write(lambda connection: connection.execute(moved).rowcount)
     return len(rows)
 

@@ -1,4 +1,6 @@
-"""The acceptance of events in the journal: once per source and id, with a lease for the attempt that handles it."""
+"""The acceptance of events in the journal: once per source and id, with a lease for the attempt
+that handles it.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class Progress(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """An event in the journal. `mine`: this attempt holds the lease and must carry it through; `new`: first seen now."""
+    """An event in the journal. `mine`: this attempt holds the lease and must carry it through;
+    `new`: first seen now.
+    """
 
     event: Event
     progress: Progress
@@ -39,7 +43,9 @@ class Arrival:
 
 
 def take(connection: Connection, event: Event) -> Arrival:
-    """Journals an event, or finds it there; leases it to this attempt unless another one is at work or it is through."""
+    """Journals an event, or finds it there; leases it to this attempt unless another one is at work
+    or it is through.
+    """
     lease = time.time() + LEASE_SECONDS
     row = {
         "source": event.source,
@@ -68,18 +74,25 @@ def _lease(connection: Connection, source: str, event_id: str, until: float) -> 
     taken = connection.execute(
         update(tables.events)
         .filter_by(source=source, id=event_id)
-        .where(tables.events.c.state != Progress.ROUTED.value, tables.events.c.lease_until_wall < time.time())
+        .where(
+            tables.events.c.state != Progress.ROUTED.value,
+            tables.events.c.lease_until_wall < time.time(),
+        )
         .values(lease_until_wall=until)
     )
     return taken.rowcount > 0
 
 
-def advance(connection: Connection, seq: int, progress: Progress, journeys: Sequence[str] = ()) -> None:
+def advance(
+    connection: Connection, seq: int, progress: Progress, journeys: Sequence[str] = ()
+) -> None:
     """Notes how far an event is, and ends the lease of the attempt."""
     connection.execute(
         update(tables.events)
         .filter_by(seq=seq)
-        .values(state=progress.value, lease_until_wall=0.0, journeys=orjson.dumps(journeys).decode())
+        .values(
+            state=progress.value, lease_until_wall=0.0, journeys=orjson.dumps(journeys).decode()
+        )
     )
 
 
@@ -92,7 +105,10 @@ def unfinished(connection: Connection, limit: int) -> list[Event]:
     """Events that are not with the journeys yet and that nobody works on, oldest first."""
     query = (
         select(tables.events)
-        .where(tables.events.c.state != Progress.ROUTED.value, tables.events.c.lease_until_wall < time.time())
+        .where(
+            tables.events.c.state != Progress.ROUTED.value,
+            tables.events.c.lease_until_wall < time.time(),
+        )
         .order_by(tables.events.c.seq)
         .limit(limit)
     )
@@ -114,7 +130,9 @@ def history(connection: Connection, customer: str, since: int, before: int) -> l
     query = (
         select(tables.events)
         .where(
-            tables.events.c.customer == customer, tables.events.c.at >= since, tables.events.c.seq < before
+            tables.events.c.customer == customer,
+            tables.events.c.at >= since,
+            tables.events.c.seq < before,
         )
         .order_by(tables.events.c.seq)
     )

@@ -1,4 +1,6 @@
-"""The bundle in force: read again when its files or the models change, the last good one kept, each one archived."""
+"""The bundle in force: read again when its files or the models change, the last good one kept, each
+one archived.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ _log = logging.getLogger(__name__)
 
 
 class BundleInForce:
-    """Calling it gives the bundle; `refresh`, called every second, picks up changes without a restart."""
+    """Calling it gives the bundle; `refresh`, called every second, picks up changes without a
+    restart.
+    """
 
     def __init__(
         self,
@@ -36,7 +40,9 @@ class BundleInForce:
         return self._bundle
 
     def refresh(self) -> bool:
-        """Loads what changed; True if another bundle is in force now. A broken one changes nothing, and is reported once."""
+        """Loads what changed; True if another bundle is in force now. A broken one changes nothing,
+        and is reported once.
+        """
         stamp = self._now()
         if stamp == self._stamp:
             return False
@@ -63,7 +69,9 @@ class BundleInForce:
     def _now(self) -> object:
         files = sorted(self._folder.glob("**/*.yaml"))
         try:
-            stamps = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+            stamps = tuple(
+                (str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files
+            )
         except OSError:  # an editor is replacing a file: look again at the next call
             return None
         return stamps, tuple(sorted(self._models().items()))

@@ -1,4 +1,6 @@
-"""The one clock of a stack: `anchor + (wall - anchor) x lapse`, the anchor kept in the data directory."""
+"""The one clock of a stack: `anchor + (wall - anchor) x lapse`, the anchor kept in the data
+directory.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from engine.errors import StackError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
-    """Stack time from wall time. `anchor` is in seconds since 1970; with `lapse` 1 it is the wall clock.
+    """Stack time from wall time. `anchor` is in seconds since 1970; with `lapse` 1 it is the wall
+    clock.
 
     >>> Clock(anchor=1000.0, lapse=60.0).at(1010.0).timestamp()
     1600.0
@@ -48,14 +51,17 @@ def from_milliseconds(at: float) -> datetime:
 def open_clock(data_dir: Path, lapse: float | None = None) -> Clock:
     """The clock of a data directory, made at first use.
 
-    Raises StackError when the directory was made with another lapse: its running journeys carry the old one.
+    Raises StackError when the directory was made with another lapse: its running journeys carry the
+    old one.
     """
     path = data_dir / "clock.json"
     if path.exists():
         kept = json.loads(path.read_text())
         clock = Clock(anchor=float(kept["anchor"]), lapse=float(kept["lapse"]))
         if lapse is not None and lapse != clock.lapse:
-            raise StackError(f"{data_dir} was made with --lapse {clock.lapse:g}, not {lapse:g}: leave --lapse out, or use another --data-dir")
+            raise StackError(
+                f"{data_dir} was made with --lapse {clock.lapse:g}, not {lapse:g}: leave --lapse out, or use another --data-dir"
+            )
         return clock
     clock = Clock(anchor=time.time() if (lapse or 1.0) != 1.0 else 0.0, lapse=lapse or 1.0)
     path.write_text(json.dumps({"anchor": clock.anchor, "lapse": clock.lapse}) + "\n")

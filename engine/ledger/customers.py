@@ -26,7 +26,8 @@ class Customers:
         self._written: set[str] = set()
 
     async def resolve(self, name: Name) -> str:
-        """The reference of an external id, or of an alias given as (type, id). Unknown names get one as well.
+        """The reference of an external id, or of an alias given as (type, id). Unknown names get
+        one as well.
 
         A plain name that is not a known external id may be a known alias of any type.
         """
@@ -54,7 +55,9 @@ class Customers:
         waiting = list(external_ids)
         for start in range(0, len(waiting), _BATCH):
             batch = waiting[start : start + _BATCH]
-            await self._journal.write(lambda connection, batch=batch: keep(connection, self._key, batch))
+            await self._journal.write(
+                lambda connection, batch=batch: keep(connection, self._key, batch)
+            )
         named = list(aliases)
         for start in range(0, len(named), _BATCH):
             some = named[start : start + _BATCH]
@@ -64,7 +67,9 @@ class Customers:
 
     async def external(self, customers: Sequence[str]) -> dict[str, str]:
         """The external ids of references; one that was never named keeps its reference."""
-        missing = [customer for customer in dict.fromkeys(customers) if customer not in self._external]
+        missing = [
+            customer for customer in dict.fromkeys(customers) if customer not in self._external
+        ]
         if missing:
             found = await self._journal.read(lambda connection: _external_ids(connection, missing))
             for customer, external_id in found.items():
@@ -105,10 +110,14 @@ def keep(connection: Connection, key: bytes, external_ids: Iterable[str]) -> Non
         insert_new(connection, tables.customers, row)
 
 
-def _keep_aliases(connection: Connection, key: bytes, aliases: Iterable[tuple[str, str, str]]) -> None:
+def _keep_aliases(
+    connection: Connection, key: bytes, aliases: Iterable[tuple[str, str, str]]
+) -> None:
     for external_id, kind, alias in aliases:
         if not kind or kind in ("id", "any"):
-            raise InvalidInput(f"{kind!r} can't be the type of an alias: use a word such as email or phone")
+            raise InvalidInput(
+                f"{kind!r} can't be the type of an alias: use a word such as email or phone"
+            )
         customer = reference(key, external_id)
         for scope in (kind, "any"):
             row = {"alias": reference(key, alias, scope), "customer": customer}

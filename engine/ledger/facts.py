@@ -40,11 +40,15 @@ def keep_hold(connection: Connection, customer: str, hold: Hold) -> None:
     connection.execute(update(tables.holds).where(_is(customer, hold.id), later).values(**row))
 
 
-def end_hold(connection: Connection, customer: str, hold_id: str, up_to: int, ended: Mapping[str, Any]) -> bool:
+def end_hold(
+    connection: Connection, customer: str, hold_id: str, up_to: int, ended: Mapping[str, Any]
+) -> bool:
     """Ends a hold unless it was placed again after `up_to`; says whether it is over."""
     connection.execute(
         update(tables.holds)
-        .where(_is(customer, hold_id), tables.holds.c.seq <= up_to, tables.holds.c.ended_at.is_(None))
+        .where(
+            _is(customer, hold_id), tables.holds.c.seq <= up_to, tables.holds.c.ended_at.is_(None)
+        )
         .values(**ended)
     )
     open_still = connection.execute(
@@ -81,12 +85,25 @@ def hold_of(row: Row[Any]) -> Hold:
     )
 
 
-def open_holds(connection: Connection, customers: Iterable[str] | None = None) -> list[tuple[str, Hold]]:
+def open_holds(
+    connection: Connection, customers: Iterable[str] | None = None
+) -> list[tuple[str, Hold]]:
     """All holds that were not ended, of some customers or of all, as (customer, hold)."""
     query = select(tables.holds).where(tables.holds.c.ended_at.is_(None))
     if customers is not None:
         query = query.where(tables.holds.c.customer.in_(list(customers)))
-    return [(row.customer, hold_of(row)) for row in connection.execute(query.order_by(tables.holds.c.seq))]
+    return [
+        (row.customer, hold_of(row))
+        for row in connection.execute(query.order_by(tables.holds.c.seq))
+    ]
+
+
+def awaits_journey(connection: Connection, seq: int) -> bool:
+    """Whether the event at this position has not reached its journeys yet."""
+    query = select(tables.events.c.seq).where(
+        tables.events.c.seq == seq, tables.events.c.state != "routed"
+    )
+    return connection.execute(query).first() is not None
 
 
 def event_of(row: Row[Any]) -> Event:

@@ -16,11 +16,16 @@ def _base32(number: int, length: int) -> str:
 
 
 def decision_id(at: datetime, customer: str) -> str:
-    """A decision's id: 10 characters of time, 3 of the customer's slot, 13 random (65 bits); 26 in all.
+    """A decision's id: 10 characters of time, 3 of the customer's slot, 13 random (65 bits); 26 in
+    all.
 
     It sorts by time, and names both the archive's day and the Redis slot where the record is.
     """
-    return _base32(round(at.timestamp() * 1000), 10) + keys.slot_code(customer) + _base32(secrets.randbits(65), 13)
+    return (
+        _base32(round(at.timestamp() * 1000), 10)
+        + keys.slot_code(customer)
+        + _base32(secrets.randbits(65), 13)
+    )
 
 
 def sortable_id(at: datetime) -> str:
@@ -30,7 +35,9 @@ def sortable_id(at: datetime) -> str:
 
 def is_decision_id(text: str) -> bool:
     """Whether a text has the form of a decision id."""
-    return len(text) == LENGTH and all(character in _ALPHABET for character in text) and text[0] < "8"
+    return (
+        len(text) == LENGTH and all(character in _ALPHABET for character in text) and text[0] < "8"
+    )
 
 
 def time_of(decision: str) -> datetime:

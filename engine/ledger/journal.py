@@ -1,4 +1,6 @@
-"""The journal: durable facts in SQLite or PostgreSQL, written by one thread a process with group commit."""
+"""The journal: durable facts in SQLite or PostgreSQL, written by one thread a process with group
+commit.
+"""
 
 from __future__ import annotations
 
@@ -26,23 +28,28 @@ _READERS = 4
 
 
 class Journal:
-    """Runs pieces of work on the journal. Many writes that wait at the same moment share one commit.
+    """Runs pieces of work on the journal. Many writes that wait at the same moment share one
+    commit.
 
-    Each piece of work runs in its own savepoint: one that fails takes nothing of the others with it.
+    Each piece of work runs in its own savepoint: one that fails takes nothing of the others with
+    it.
     """
 
     def __init__(self, address: str) -> None:
         self._engine = _open(address)
         self._queue: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="journal-read")
-        self._writer = threading.Thread(target=self._write_groups, name="journal-write", daemon=True)
+        self._writer = threading.Thread(
+            target=self._write_groups, name="journal-write", daemon=True
+        )
         self._writer.start()
         self._closed = False
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Runs `work` in a transaction and returns its result once that is durable.
 
-        Raises JournalUnavailable when the journal can't be written; nothing of `work` was kept then.
+        Raises JournalUnavailable when the journal can't be written; nothing of `work` was kept
+        then.
         """
         if self._closed:
             raise JournalUnavailable("the journal is closed")
@@ -129,8 +136,10 @@ def _attempt(connection: Connection, work: Work) -> tuple[Any, BaseException | N
         return None, error
 
 
-class _transaction:  # noqa: N801
-    """BEGIN IMMEDIATE on SQLite, so that two processes queue for the lock instead of failing half-way."""
+class _transaction:
+    """BEGIN IMMEDIATE on SQLite, so that two processes queue for the lock instead of failing
+    half-way.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -155,7 +164,9 @@ def _unavailable(error: SQLAlchemyError) -> JournalUnavailable:
 
 def _open(address: str) -> Engine:
     if address.startswith("sqlite"):
-        engine = create_engine(address, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False})
+        engine = create_engine(
+            address, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False}
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin)
     else:

@@ -20,7 +20,9 @@ DECISIONS = "tactful:decisions"
 
 
 def row_key(customer: str) -> bytes:
-    """The key of a customer's row in Feast's Redis layout (entity key serialization 3, project as suffix)."""
+    """The key of a customer's row in Feast's Redis layout (entity key serialization 3, project as
+    suffix).
+    """
     return _ROW_HEAD + customer.encode() + FEAST_PROJECT.encode()
 
 
@@ -72,7 +74,9 @@ def guard(request_id: str) -> str:
 
 
 def decision(decision_id: str) -> str:
-    """Where in the stream a decision is, until it is archived. The slot is part of the id (see engine/ledger/ids.py)."""
+    """Where in the stream a decision is, until it is archived. The slot is part of the id (see
+    engine/ledger/ids.py).
+    """
     number = 0
     for character in decision_id[10:13]:
         number = number * 32 + _ALPHABET.index(character)
@@ -80,6 +84,8 @@ def decision(decision_id: str) -> str:
 
 
 def slot_code(customer: str) -> str:
-    """The customer's slot as three base-32 characters: the part of a decision id that leads back to its keys."""
+    """The customer's slot as three base-32 characters: the part of a decision id that leads back to
+    its keys.
+    """
     number = slot(row_key(customer))
     return _ALPHABET[number // 1024] + _ALPHABET[number // 32 % 32] + _ALPHABET[number % 32]

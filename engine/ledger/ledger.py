@@ -1,31 +1,35 @@
-"""The ledger: what happened and what is in force, written to the journal first and indexed in Redis."""
+"""The ledger: what happened and what is in force, written to the journal first and indexed in
+Redis.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 import redis.asyncio as redis
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from engine.errors import HoldOwnedByJourney, UnknownDecision, UnknownHold
 from engine.ledger import archive, facts, ids, keys, live, tables
 from engine.ledger.clock import Clock, milliseconds
+from engine.ledger.consents import Consent, Recorded, keep_consents
 from engine.ledger.customers import Customers
 from engine.ledger.journal import Journal
 from engine.ledger.outcomes import Outcome, keep_outcome
 from engine.ledger.site import Site
 from engine.types import Contact, Hold, HoldState, JourneyState
 
+_BATCH = 1_000
 OPERATOR = "operator:"
 _HISTORY = timedelta(days=400)
 
 
 @asynccontextmanager
-async def open_ledger(site: Site) -> AsyncIterator[Ledger]:
+async def open_ledger(site: Site) -> AsyncGenerator[Ledger]:
     """Opens the ledger of a stack and closes it again. Raises JournalUnavailable."""
     journal = Journal(site.journal)
     client = live.connect(site.redis_url)
@@ -79,9 +83,17 @@ class Ledger:
         covered = await live.PLACE_HOLD(self.redis, [keys.live(customer)], arguments)
         return tuple(message.decode() for message in covered)
 
-    async def release_hold(self, customer: str, hold_id: str, up_to: int, by: str, because: str) -> bool:
-        """Ends a hold, unless it was placed again after journal position `up_to`: then False, and it stays."""
-        ended = {"ended_at": milliseconds(self.clock.now()), "ended_by": by, "ended_because": because}
+    async def release_hold(
+        self, customer: str, hold_id: str, up_to: int, by: str, because: str
+    ) -> bool:
+        """Ends a hold, unless it was placed again after journal position `up_to`: then False, and
+        it stays.
+        """
+        ended = {
+            "ended_at": milliseconds(self.clock.now()),
+            "ended_by": by,
+            "ended_because": because,
+        }
         over = await self.journal.write(
             lambda connection: facts.end_hold(connection, customer, hold_id, up_to, ended)
         )
@@ -121,7 +133,9 @@ class Ledger:
         await self.place_hold(customer, hold)
         return hold.id
 
-    async def end_hold_by_operator(self, customer: str, hold_id: str, author: str, because: str) -> None:
+    async def end_hold_by_operator(
+        self, customer: str, hold_id: str, author: str, because: str
+    ) -> None:
         """Ends an operator's hold, or one whose owner is lost.
 
         Raises UnknownHold, and HoldOwnedByJourney while the owning journey runs.
@@ -142,30 +156,45 @@ class Ledger:
         self, customer: str, purpose: str, channel: str, granted: bool, source: str, at: datetime
     ) -> None:
         """Records a consent and puts it in force."""
-        row = {
-            "customer": customer,
-            "purpose": purpose,
-            "channel": channel,
-            "granted": granted,
-            "source": source,
-            "at": milliseconds(at),
-        }
-        seq = await self.journal.write(lambda connection: _insert(connection, row))
-        await self.enforce_consent(customer, purpose, channel, granted, seq)
+        await self.set_consents(
+            [
+                Consent(
+                    customer=customer,
+                    purpose=purpose,
+                    channel=channel,
+                    granted=granted,
+                    source=source,
+                    at=at,
+                )
+            ]
+        )
 
-    async def enforce_consent(
-        self, customer: str, purpose: str, channel: str, granted: bool, seq: int
-    ) -> None:
-        """Puts a journalled consent in force in Redis; an older one changes nothing."""
-        arguments = (f"{purpose}:{channel}", int(granted), seq)
-        await live.SET_CONSENT(self.redis, [keys.live(customer)], arguments)
+    async def set_consents(self, given: Sequence[Consent]) -> None:
+        """Records many consents and puts them in force."""
+        for start in range(0, len(given), _BATCH):
+            batch = given[start : start + _BATCH]
+            recorded = await self.journal.write(
+                lambda connection, batch=batch: keep_consents(connection, batch)
+            )
+            await self.enforce_consents(recorded)
+
+    async def enforce_consents(self, recorded: Sequence[Recorded]) -> None:
+        """Puts journalled consents in force in Redis; an older one changes nothing."""
+        calls = [
+            ([keys.live(one.customer)], [f"{one.purpose}:{one.channel}", int(one.granted), one.seq])
+            for one in recorded
+        ]
+        await live.SET_CONSENT.many(self.redis, calls)
 
     # -- contacts and outcomes
 
-    async def add_contact(self, customer: str, contact: Contact) -> None:
-        """Counts a journalled contact in Redis, once."""
-        names = [keys.live(customer), keys.contacts(customer)]
-        await live.ADD_CONTACT(self.redis, names, (live.encode_contact(contact), contact.at))
+    async def add_contacts(self, contacts: Sequence[tuple[str, Contact]]) -> None:
+        """Counts journalled contacts, given as (customer, contact), in Redis, each once."""
+        calls = [
+            ([keys.live(customer), keys.contacts(customer)], [live.encode_contact(one), one.at])
+            for customer, one in contacts
+        ]
+        await live.ADD_CONTACT.many(self.redis, calls)
 
     async def record_outcome(self, outcome: Outcome) -> bool:
         """Records what became of an offer; False for one that was recorded before.
@@ -173,10 +202,12 @@ class Ledger:
         Raises UnknownDecision and UnknownTreatment.
         """
         record = await self.decision_record(outcome.decision_id)
-        contact = await self.journal.write(lambda connection: keep_outcome(connection, outcome, record))
+        contact = await self.journal.write(
+            lambda connection: keep_outcome(connection, outcome, record)
+        )
         if contact is None:
             return False
-        await self.add_contact(record["request"]["customer"], contact)
+        await self.add_contacts([(record["request"]["customer"], contact)])
         return True
 
     async def decision_record(self, decision_id: str) -> dict[str, Any]:
@@ -186,7 +217,9 @@ class Ledger:
         return parsed
 
     async def raw_record(self, decision_id: str) -> bytes:
-        """The bytes of a decision's record: from the stream, the spool or the archive. Raises UnknownDecision."""
+        """The bytes of a decision's record: from the stream, the spool or the archive. Raises
+        UnknownDecision.
+        """
         if ids.is_decision_id(decision_id):
             found = await archive.find(self, decision_id)
             if found is not None:
@@ -209,11 +242,8 @@ class Ledger:
     async def inbox(self, customer: str, limit: int = 100) -> list[dict[str, Any]]:
         """The messages kept for in-app display, latest first."""
         query = select(tables.inbox.c.message).where(tables.inbox.c.customer == customer)
-        query = query.order_by(tables.inbox.c.at.desc(), tables.inbox.c.message_id.desc()).limit(limit)
+        query = query.order_by(tables.inbox.c.at.desc(), tables.inbox.c.message_id.desc()).limit(
+            limit
+        )
         rows = await self.journal.read(lambda connection: connection.execute(query).scalars().all())
         return [orjson.loads(row) for row in rows]
-
-
-def _insert(connection: Connection, row: dict[str, Any]) -> int:
-    key = connection.execute(tables.consents.insert().values(**row)).inserted_primary_key
-    return int(key[0]) if key else 0

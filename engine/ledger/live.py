@@ -1,5 +1,8 @@
-"""The index of the journal in Redis: one read script, one commit script, and the atomic guards between them."""
+"""The index of the journal in Redis: one read script, one commit script, and the atomic guards
+between them.
+"""
 
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
 import hashlib
@@ -23,6 +26,7 @@ from engine.ledger.clock import from_milliseconds, milliseconds
 from engine.types import Contact, ContactKind, Hold, HoldState, JourneyState, Snapshot
 
 _CONNECTIONS = 64
+_PIPELINED = 1_000
 _LETTERS = {
     ContactKind.DISPATCH: "d",
     ContactKind.DELIVERY: "v",
@@ -40,7 +44,9 @@ class Script:
         self.text = (Path(__file__).parent / "scripts" / f"{name}.lua").read_text()
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
-    async def __call__(self, client: redis.Redis, names: Sequence[str], arguments: Sequence[Any] = ()) -> Any:
+    async def __call__(
+        self, client: redis.Redis, names: Sequence[str], arguments: Sequence[Any] = ()
+    ) -> Any:
         """Runs the script. Raises LiveStateUnavailable when Redis can't be reached or refuses."""
         try:
             try:
@@ -54,13 +60,31 @@ class Script:
         """Appends the call to a pipeline; the caller handles NoScriptError by `load`."""
         pipe.execute_command("EVALSHA", self.sha, len(names), *names, *arguments)
 
+    async def many(
+        self, client: redis.Redis, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]
+    ) -> None:
+        """Runs the script for many (keys, arguments), pipelined. Raises LiveStateUnavailable."""
+        try:
+            await self.load(client)
+            for start in range(0, len(calls), _PIPELINED):
+                async with client.pipeline(transaction=False) as pipe:
+                    for names, arguments in calls[start : start + _PIPELINED]:
+                        self.queue(pipe, names, arguments)
+                    await pipe.execute()
+        except (RedisError, OSError) as error:
+            raise unavailable(error) from error
+
     async def load(self, client: redis.Redis) -> None:
         """Makes the server know the script."""
         await cast(Awaitable[Any], client.script_load(self.text))
 
     @staticmethod
     async def _evaluate(
-        command: str, script: str, client: redis.Redis, names: Sequence[str], arguments: Sequence[Any]
+        command: str,
+        script: str,
+        client: redis.Redis,
+        names: Sequence[str],
+        arguments: Sequence[Any],
     ) -> Any:
         call = client.execute_command(command, script, len(names), *names, *arguments)
         return await cast(Awaitable[Any], call)
@@ -84,7 +108,9 @@ def unavailable(error: BaseException) -> LiveStateUnavailable:
 
 
 async def _greet(connection: AbstractConnection) -> None:
-    """Prepares a connection: a marker that survived a restart or a fail-over is removed before anything reads it."""
+    """Prepares a connection: a marker that survived a restart or a fail-over is removed before
+    anything reads it.
+    """
     await connection.on_connect()
     await connection.send_command("EVAL", GREET.text, 1, keys.MARKER)
     await connection.read_response()
@@ -116,7 +142,9 @@ async def close(client: redis.Redis) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveState:
-    """What one read found. `marker` is empty while Redis is not reconciled; `stored` is the answer or claim of a request id."""
+    """What one read found. `marker` is empty while Redis is not reconciled; `stored` is the answer
+    or claim of a request id.
+    """
 
     marker: str
     version: int
@@ -131,7 +159,9 @@ class LiveState:
         """The part of a snapshot that the live state gives."""
         if not self.marker:
             because = ("the live state is being rebuilt: nothing commercial until it is complete",)
-            return Snapshot(customer=customer, reconciled=False, version=self.version, because=because)
+            return Snapshot(
+                customer=customer, reconciled=False, version=self.version, because=because
+            )
         return Snapshot(
             customer=customer,
             reconciled=True,

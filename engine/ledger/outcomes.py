@@ -18,7 +18,9 @@ from engine.types import Contact
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a customer did with one offered treatment. `id` tells apart two clicks; `value` is in the business's currency."""
+    """What a customer did with one offered treatment. `id` tells apart two clicks; `value` is in
+    the business's currency.
+    """
 
     decision_id: str
     treatment: str
@@ -39,7 +41,9 @@ def offer_in(record: dict[str, Any], treatment: str) -> dict[str, Any]:
     raise UnknownTreatment(f"this decision did not offer {treatment!r}; it offered {offered}")
 
 
-def keep_outcome(connection: Connection, outcome: Outcome, record: dict[str, Any]) -> Contact | None:
+def keep_outcome(
+    connection: Connection, outcome: Outcome, record: dict[str, Any]
+) -> Contact | None:
     """Writes an outcome and returns the contact it is; None for one that is there already."""
     offer = offer_in(record, outcome.treatment)
     key = {

@@ -1,4 +1,6 @@
-"""A send: journalled, authorised in one script, delivered, confirmed or released. Repeating it is safe."""
+"""A send: journalled, authorised in one script, delivered, confirmed or released. Repeating it is
+safe.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ _LEASE_MILLISECONDS = 20_000
 
 
 class SendStatus(StrEnum):
-    """`refused`: a hold, a missing consent or a full limit; `unknown`: it may have arrived and is not repeated."""
+    """`refused`: a hold, a missing consent or a full limit; `unknown`: it may have arrived and is
+    not repeated.
+    """
 
     DELIVERED = "delivered"
     REFUSED = "refused"
@@ -39,7 +43,9 @@ class SendStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendResult:
-    """What became of a message; `reason` such as `hold:complaint:4711`, `until` when a full limit frees."""
+    """What became of a message; `reason` such as `hold:complaint:4711`, `until` when a full limit
+    frees.
+    """
 
     status: SendStatus
     message_id: str
@@ -66,26 +72,33 @@ class Sender:
     async def send(self, message: Message) -> SendResult:
         """Sends one message at most as often as its channel allows.
 
-        A message that was settled before gives the same result again. Raises DeliveryPending when the same message
-        must be sent again later, and InvalidInput for a channel that delivers nothing.
+        A message that was settled before gives the same result again. Raises DeliveryPending when
+        the same message must be sent again later, and InvalidInput for a channel that delivers
+        nothing.
         """
         adapter = self._adapters.get(message.channel)
         if adapter is None:
             names = ", ".join(sorted(self._adapters))
-            raise InvalidInput(f"channel {message.channel!r} delivers no messages; these do: {names}")
+            raise InvalidInput(
+                f"channel {message.channel!r} delivers no messages; these do: {names}"
+            )
         before = await self._ledger.journal.write(lambda connection: _begin(connection, message))
         settled = _settled(before)
         if settled is not None:
             return settled
         if before.attempts > 1 and adapter.repeat is Repeat.AT_MOST_ONCE:
-            return await self._settle(message, SendStatus.UNKNOWN, "an earlier attempt may have arrived")
+            return await self._settle(
+                message, SendStatus.UNKNOWN, "an earlier attempt may have arrived"
+            )
         refusal = await self._authorise_or_take_back(message)
         if refusal is not None:
             return await self._refuse(message, refusal, before.attempts > 1)
         return await self._deliver(adapter, message)
 
     async def _authorise_or_take_back(self, message: Message) -> tuple[str, datetime | None] | None:
-        """The refusal, or None. Where Redis can't say, this attempt delivered nothing and does not count as one."""
+        """The refusal, or None. Where Redis can't say, this attempt delivered nothing and does not
+        count as one.
+        """
         try:
             refusal = await self._authorise(message)
             if refusal is None or refusal[0] != "not_reconciled":
@@ -93,7 +106,9 @@ class Sender:
             reason = "the live state is not reconciled: nothing leaves until it is"
         except LiveStateUnavailable as error:
             reason = str(error)
-        await self._ledger.journal.write(lambda connection: _take_back(connection, message.message_id))
+        await self._ledger.journal.write(
+            lambda connection: _take_back(connection, message.message_id)
+        )
         raise DeliveryPending(reason)
 
     async def _authorise(self, message: Message) -> tuple[str, datetime | None] | None:
@@ -134,7 +149,9 @@ class Sender:
     ) -> SendResult:
         reason, until = refusal
         if attempted:  # an earlier attempt may have reached the customer: it stays counted
-            return await self._settle(message, SendStatus.UNKNOWN, f"recalled after an attempt: {reason}")
+            return await self._settle(
+                message, SendStatus.UNKNOWN, f"recalled after an attempt: {reason}"
+            )
         return await self._settle(message, SendStatus.REFUSED, reason, until)
 
     async def _deliver(self, adapter: Adapter, message: Message) -> SendResult:
@@ -153,10 +170,17 @@ class Sender:
     ) -> SendResult:
         now = milliseconds(self._ledger.clock.now())
         end = {"state": status.value, "detail": reason, "settled_at": now}
-        row = await self._ledger.journal.write(lambda connection: _end(connection, message.message_id, end))
+        row = await self._ledger.journal.write(
+            lambda connection: _end(connection, message.message_id, end)
+        )
         ending = {SendStatus.DELIVERED: "confirmed", SendStatus.UNKNOWN: "unknown"}
         await self._land(message, ending.get(SendStatus(row.state), "released"))
-        return SendResult(status=SendStatus(row.state), message_id=message.message_id, reason=row.detail, until=until)
+        return SendResult(
+            status=SendStatus(row.state),
+            message_id=message.message_id,
+            reason=row.detail,
+            until=until,
+        )
 
     async def _land(self, message: Message, ending: str) -> None:
         names = [keys.live(message.customer), keys.contacts(message.customer)]
@@ -230,7 +254,9 @@ def _take_back(connection: Connection, message_id: str) -> int:
 def _end(connection: Connection, message_id: str, end: Mapping[str, Any]) -> Row[Any]:
     table = tables.messages
     connection.execute(
-        update(table).where(table.c.message_id == message_id, table.c.state == "intent").values(**end)
+        update(table)
+        .where(table.c.message_id == message_id, table.c.state == "intent")
+        .values(**end)
     )
     return _row(connection, message_id)
 
@@ -243,5 +269,3 @@ def _settled(row: Row[Any]) -> SendResult | None:
     if row.state == "intent":
         return None
     return SendResult(status=SendStatus(row.state), message_id=row.message_id, reason=row.detail)
-
-

@@ -1,4 +1,6 @@
-"""Where the parts of a stack are: addresses, folders, secrets. Made by api/settings.py, handed to every process."""
+"""Where the parts of a stack are: addresses, folders, secrets. Made by api/settings.py, handed to
+every process.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ BUNDLES = Path(__file__).parent.parent / "bundles"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """One stack. Folders below `data_dir`: `offline`, `archive`, `models`, `bundles`, `feast`, `valkey`, `logs`."""
+    """One stack. Folders below `data_dir`: `offline`, `archive`, `models`, `bundles`, `feast`,
+    `valkey`, `logs`.
+    """
 
     data_dir: Path
     key: bytes

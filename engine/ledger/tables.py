@@ -1,4 +1,6 @@
-"""The tables of the journal. Times are milliseconds of the stack's clock, unless the name says wall."""
+"""The tables of the journal. Times are milliseconds of the stack's clock, unless the name says
+wall.
+"""
 
 from __future__ import annotations
 
