@@ -5,13 +5,11 @@ from __future__ import annotations
 import errno
 import socket
 import time
-from collections.abc import Iterable
 
 from api.settings import Settings
 from engine.errors import StackError
 
 LOCALHOST = "127.0.0.1"
-PATIENCE_SECONDS = 3.0
 OF_API, OF_TEMPORAL, OF_UI, OF_REDIS = "api_port", "temporal_port", "temporal_ui_port", "redis_port"
 _PURPOSES = {
     OF_API: "the API",
@@ -64,27 +62,25 @@ def with_free_ports(settings: Settings) -> Settings:
     return settings.model_copy(update=chosen)
 
 
-def check_ports(settings: Settings) -> None:
-    """Raises StackError for a port that is taken, or given to two parts."""
+def check_ports(settings: Settings, patience_seconds: float = 0.0) -> None:
+    """Raises StackError for a port that is given to two parts, or not free after so long."""
     wanted = own_ports(settings)
     for name, port in wanted.items():
         others = [other for other in wanted if wanted[other] == port and other != name]
         if others:
             _refuse(others[0], f"port {port} is for {_PURPOSES[name]} already")
-    # a stack that was killed a moment ago may still be letting go of its ports
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience_seconds
     for name, port in wanted.items():
         host = settings.api_host if name == OF_API else LOCALHOST
-        if not _comes_free([port], host, deadline):
+        if not _comes_free(port, host, deadline):
             _refuse(name, f"port {port} for {_PURPOSES[name]} is taken")
 
 
-def _comes_free(ports: Iterable[int], host: str, deadline: float) -> bool:
-    for port in ports:
-        while not is_free(port, host):
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.1)
+def _comes_free(port: int, host: str, deadline: float) -> bool:
+    while not is_free(port, host):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.1)
     return True
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
+import signal
+import subprocess
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -114,10 +117,36 @@ def withdraw(data_dir: Path) -> None:
     (data_dir / "stack.json").unlink(missing_ok=True)
 
 
+def end_leftovers(data_dir: Path) -> bool:
+    """End what a killed stack left running; whether the last one was killed. Ask under the lock.
+
+    On Linux its parts die with it, a moment later; elsewhere they may still be there.
+    """
+    killed = _announced(data_dir)
+    for pid in killed.parts.values() if killed else ():
+        if str(data_dir) in command_of(pid):  # another process may have the number by now
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    return killed is not None
+
+
+def command_of(pid: int) -> str:
+    """The command line of a process, empty when there is none."""
+    if Path("/proc/self").exists():
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            return ""
+    asked = ["ps", "-p", str(pid), "-o", "args="]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+
+
 def running_stack(data_dir: Path) -> Running | None:
     """The stack that runs on this directory, if one does and is ready."""
-    if not is_locked(data_dir):
-        return None
+    return _announced(data_dir) if is_locked(data_dir) else None
+
+
+def _announced(data_dir: Path) -> Running | None:
     try:
         return Running(**json.loads((data_dir / "stack.json").read_text()))
     except (OSError, ValueError, TypeError):
@@ -151,6 +180,7 @@ def redis_of(settings: Settings) -> Generator[str]:
         yield settings.redis_url
         return
     with locked(settings.data_dir, "a command that needs Redis"):
+        end_leftovers(settings.data_dir)
         port = free_port()
         server = Child(valkey(settings, port))
         server.start()

@@ -1,4 +1,4 @@
-"""The real servers of a stack: Valkey and the Temporal dev server, as parts to be started."""
+"""What a stack runs: Valkey, the Temporal dev server, worker, reconciler and API."""
 
 from __future__ import annotations
 
@@ -7,17 +7,67 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import urllib.request
+from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from pathlib import Path
 
 from api.ports import LOCALHOST, is_free
-from api.processes import Part
-from api.settings import Settings, without_password
+from api.processes import Part, import_path, tactful
+from api.settings import PREFIX, Settings, without_password
 from engine.errors import StackError
 
 PROBE_SECONDS = 5
 # the dev server's own is a day, after which a journey that ended would be forgotten
 RETENTION = "90d"
+
+
+def own_servers(settings: Settings) -> list[Part]:
+    """The servers that the stack runs itself: those for which no address was given."""
+    servers = [valkey(settings, settings.redis_port)] if settings.redis_url is None else []
+    return [*servers, temporal(settings)] if settings.temporal_address is None else servers
+
+
+def own_parts(settings: Settings) -> list[Part]:
+    """Worker, reconciler and API, told where everything is."""
+    environment = {**os.environ, **import_path(), **_told(settings)}
+
+    def part(name: str, probe: Callable[[], bool] | None = None) -> Part:
+        ready_file = None if probe else settings.data_dir / "run" / f"{name}.ready"
+        options = ("--ready-file", str(ready_file)) if ready_file else ()
+        return Part(
+            name=name,
+            command=tactful(name, *options),
+            log=settings.data_dir / "logs" / f"{name}.log",
+            probe=probe,
+            ready_file=ready_file,
+            ports=() if ready_file else (settings.api_port,),
+            environment=environment,
+        )
+
+    return [part("worker"), part("reconciler"), part("api", lambda: _answers(settings.api))]
+
+
+def _told(settings: Settings) -> Mapping[str, str]:
+    known: dict[str, object] = {
+        "data_dir": settings.data_dir,
+        "api_host": settings.api_host,
+        "api_port": settings.api_port,
+        "redis_url": settings.redis,
+        "temporal_address": settings.temporal,
+        "temporal_ui": settings.ui,
+        "webhook_url": settings.webhook_url or "",
+    }
+    return {PREFIX + name.upper(): str(value) for name, value in known.items()}
+
+
+def _answers(api: str) -> bool:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(f"{api}/readyz", timeout=2) as reply:
+            return int(reply.status) == 200
+    except (OSError, HTTPException):
+        return False
 
 
 def valkey(settings: Settings, port: int) -> Part:

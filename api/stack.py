@@ -7,10 +7,8 @@ import os
 import signal
 import subprocess
 import time
-import urllib.request
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from http.client import HTTPException
 from pathlib import Path
 from types import FrameType
 
@@ -22,22 +20,24 @@ from api.running import (
     Running,
     announce,
     check_starting,
+    end_leftovers,
     locked,
     withdraw,
 )
 from api.servers import (
     keep_closed_journeys,
+    own_parts,
+    own_servers,
     redis_answers,
-    temporal,
     temporal_answers,
-    valkey,
 )
-from api.settings import PREFIX, Settings, site, without_password
+from api.settings import Settings, site, without_password
 from api.watch import Say, Watched
 from engine.errors import StackError
 
 LOOK_SECONDS = 0.1
 REACH_SECONDS = 15.0
+KILLED_PATIENCE_SECONDS = 5.0
 STOP_ORDER = (("api", "reconciler", "worker"), ("temporal",), ("redis",))
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -68,7 +68,8 @@ class Stack:
         settings = self.settings
         site(settings)  # makes the clock and the key, and refuses another lapse
         servers = own_servers(settings)
-        check_ports(settings)
+        was_killed = end_leftovers(settings.data_dir)
+        check_ports(settings, KILLED_PATIENCE_SECONDS if was_killed else 0.0)
         self._start(servers)
         if settings.temporal_address is None:
             keep_closed_journeys(settings)
@@ -141,54 +142,6 @@ class Stack:
         )
         announce(settings.data_dir, running)
         return running
-
-
-def own_servers(settings: Settings) -> list[Part]:
-    """The servers that the stack runs itself: those for which no address was given."""
-    servers = [valkey(settings, settings.redis_port)] if settings.redis_url is None else []
-    return [*servers, temporal(settings)] if settings.temporal_address is None else servers
-
-
-def own_parts(settings: Settings) -> list[Part]:
-    """Worker, reconciler and API, told where everything is."""
-    environment = {**os.environ, **import_path(), **_told(settings)}
-
-    def part(name: str, probe: Callable[[], bool] | None = None) -> Part:
-        ready_file = None if probe else settings.data_dir / "run" / f"{name}.ready"
-        options = ("--ready-file", str(ready_file)) if ready_file else ()
-        return Part(
-            name=name,
-            command=tactful(name, *options),
-            log=settings.data_dir / "logs" / f"{name}.log",
-            probe=probe,
-            ready_file=ready_file,
-            ports=() if ready_file else (settings.api_port,),
-            environment=environment,
-        )
-
-    return [part("worker"), part("reconciler"), part("api", lambda: _answers(settings.api))]
-
-
-def _told(settings: Settings) -> Mapping[str, str]:
-    known: dict[str, object] = {
-        "data_dir": settings.data_dir,
-        "api_host": settings.api_host,
-        "api_port": settings.api_port,
-        "redis_url": settings.redis,
-        "temporal_address": settings.temporal,
-        "temporal_ui": settings.ui,
-        "webhook_url": settings.webhook_url or "",
-    }
-    return {PREFIX + name.upper(): str(value) for name, value in known.items()}
-
-
-def _answers(api: str) -> bool:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with direct.open(f"{api}/readyz", timeout=2) as reply:
-            return int(reply.status) == 200
-    except (OSError, HTTPException):
-        return False
 
 
 def run(
