@@ -12,7 +12,7 @@ import orjson
 from engine import bundle_parts as parts
 from engine.bundle_actions import action
 from engine.bundle_parts import Business
-from engine.catalog import Bundle
+from engine.catalog import Bundle, ContactLimit
 from engine.entries import Entry, Problems, from_plain, from_yaml
 from engine.errors import InvalidBundle
 from engine.fields import Fields
@@ -109,6 +109,7 @@ def _bundle(entry: Entry, models: Mapping[str, str], business: Business, source:
         ("propensity", "priority"),
     )
     _read_catalog(top, business)
+    limits = tuple(parts.contact_limit(e, n, business) for n, e in top.named("limits"))
     return Bundle(
         hash=f"sha256:{hashlib.sha256(source).hexdigest()}",
         name=about.text("name"),
@@ -117,7 +118,7 @@ def _bundle(entry: Entry, models: Mapping[str, str], business: Business, source:
         purposes=business.purposes,
         groups=business.groups,
         actions=business.actions,
-        limits=tuple(parts.contact_limit(e, n, business) for n, e in top.named("limits")),
+        limits=limits,
         context_weights=tuple(
             parts.context_weight(e, n, business) for n, e in top.named("context_weights")
         ),
@@ -125,7 +126,7 @@ def _bundle(entry: Entry, models: Mapping[str, str], business: Business, source:
         max_ages=_max_ages(top, business),
         minimum_propensity=thresholds.number("propensity", 0, 1, 0.0),
         minimum_priority=thresholds.number("priority", 0, 1e9, 0.0),
-        fallbacks=_fallbacks(top, business),
+        fallbacks=_fallbacks(top, limits, business),
         models=dict(models),
         source=source,
     )
@@ -154,9 +155,9 @@ def _max_ages(top: Fields, business: Business) -> dict[str, timedelta]:
     return {view: parts.max_age(fields, view, business) for view in views} if fields else {}
 
 
-def _fallbacks(top: Fields, business: Business) -> dict[str, str]:
+def _fallbacks(top: Fields, limits: Collection[ContactLimit], business: Business) -> dict[str, str]:
     placements = [name for name, _ in top.children("fallbacks")]
     if not placements:
         return {}
     fields = business.fields(top.place("fallbacks"), "fallbacks", placements)
-    return {placement: parts.fallback(fields, placement, business) for placement in placements}
+    return {name: parts.fallback(fields, name, limits, business) for name in placements}

@@ -159,8 +159,10 @@ def contact_limit(entry: Entry, name: str, business: Business) -> ContactLimit:
     )
 
 
-def fallback(fields: Fields, placement: str, business: Business) -> str:
-    """The action shown when nothing can be decided: not commercial, allowed at level static."""
+def fallback(
+    fields: Fields, placement: str, limits: Collection[ContactLimit], business: Business
+) -> str:
+    """The action shown when nothing can be decided: not commercial, not counted by a limit."""
     name = fields.one_of(placement, business.actions)
     action = business.actions.get(name)
     if action is None:
@@ -170,7 +172,22 @@ def fallback(fields: Fields, placement: str, business: Business) -> str:
         fields.note(placement, f"fallback {name} must be neither commercial nor for journeys only")
     elif spoken_for and Level.STATIC not in spoken_for.levels:
         fields.note(placement, f"purpose {action.purpose} of fallback {name} needs level static")
+    counted = [limit.name for limit in limits if _counts(limit, action)]
+    if counted:
+        why = f"fallback {name} counts towards {', '.join(counted)}"
+        fields.note(placement, f"{why}; use an action that is exempt, or free it from the limit")
     return name
+
+
+def _counts(limit: ContactLimit, action: Action) -> bool:
+    return action.exempt is None and all(
+        not named or word in named
+        for named, word in (
+            (limit.purposes, action.purpose),
+            (limit.groups, action.group),
+            (limit.actions, action.name),
+        )
+    )
 
 
 def max_age(fields: Fields, view: str, business: Business) -> timedelta:

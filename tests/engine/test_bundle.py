@@ -468,6 +468,17 @@ def test_an_error_in_an_action_is_reported_with_file_line_and_remedy(
     assert any(problem.startswith(expected) for problem in found), found
 
 
+def test_a_fallback_that_a_limit_counts_is_refused(tmp_path: Path) -> None:
+    business = BUSINESS.replace("purposes: [sales]\n    groups", "purposes: [service]\n    groups")
+    business = business.replace("groups: [books]", "groups: [help]").replace("[new-novel]", "[faq]")
+    assert a_bundle(tmp_path, business).fallbacks == {"*": "faq"}
+    found = problems(tmp_path, business, ACTIONS.replace("    exempt: service\n", ""))
+    assert found == [
+        "business.yaml:55: fallback faq counts towards twice-a-week; "
+        "use an action that is exempt, or free it from the limit"
+    ]
+
+
 def test_all_problems_are_reported_at_once_in_the_order_of_files(tmp_path: Path) -> None:
     business = BUSINESS.replace("at_most: 2", "at_most: none").replace("levels: [full, p", "x: [p")
     actions = ACTIONS.replace("prior: 0.1", "prior: 2").replace("group: help", "group: helf")
