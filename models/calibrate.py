@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,9 +10,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from models.encoding import Vector
+from models.encoding import Matrix, Vector
+from models.metrics import log_loss
 
-_EPSILON = 1e-12
 _FOLDS = 5
 
 
@@ -52,10 +53,26 @@ def logistic(raw: Vector) -> Vector:
     return 1.0 / (1.0 + np.exp(-np.clip(raw, -700.0, 700.0)))
 
 
-def log_loss(target: Vector, probability: Vector) -> float:
-    """Mean negative log-likelihood of a binary target."""
-    p = np.clip(probability, _EPSILON, 1 - _EPSILON)
-    return float(-np.mean(target * np.log(p) + (1 - target) * np.log1p(-p)))
+def softmax(raw: Matrix, slope: float = 1.0) -> Matrix:
+    """Probabilities of several classes from raw scores; `slope` below 1 makes them less sure."""
+    scaled = slope * raw
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def fit_slope(raw: Matrix, target: Any) -> Calibration:
+    """The slope of `softmax` with the least log loss, by golden-section search."""
+    rows = np.arange(len(raw))
+
+    def loss(power: float) -> float:
+        chosen = softmax(raw, math.exp(power))[rows, target]
+        return float(-np.log(np.clip(chosen, 1e-12, 1.0)).mean())
+
+    low, high, ratio = -2.0, 2.0, (math.sqrt(5) - 1) / 2
+    while high - low > 1e-4:
+        left, right = high - ratio * (high - low), low + ratio * (high - low)
+        low, high = (low, right) if loss(left) < loss(right) else (left, high)
+    return Calibration(method=Method.PLATT, slope=math.exp((low + high) / 2))
 
 
 def fit_platt(raw: Vector, target: Vector) -> Calibration:
