@@ -1,0 +1,355 @@
+"""The example business: complete, honest, tagged, and sensible for real customers."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from engine.bundle import bundle_from_source, load_bundle
+from engine.bundle_actions import COMMERCIAL_FACTS
+from engine.catalog import Action, Bundle
+from engine.decide import decide
+from engine.ledger.site import BUNDLES
+from engine.types import (
+    ContactKind,
+    Decision,
+    Hold,
+    JourneyState,
+    Level,
+    Request,
+    Scalar,
+    Scores,
+    Snapshot,
+)
+from feature_store.mapping import read_mapping
+from feature_store.schema import FEATURES
+from feature_store.tables import open_table
+
+TELCO = Path(__file__).parents[3] / "shared/data/telco_churn/Telco-Customer-Churn.csv.gz"
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+SPOKEN = ("web", "email", "whatsapp", "call")
+COMPLAINT = {
+    *("acknowledge-complaint", "complaint-update", "complaint-escalated"),
+    *("complaint-resolution-check", "complaint-apology"),
+}
+ONBOARDING = {"welcome-message", "set-up-guide", "first-bill-explainer", "onboarding-check-in"}
+RENEWAL = {"renewal-reminder", "renewal-save-offer", "renewal-call"}
+SURVEYS = {"post-resolution-survey", "onboarding-survey"}
+BUNDLE = load_bundle(BUNDLES / "telco", features=FEATURES)
+ACTIONS = tuple(BUNDLE.actions.values())
+
+DSL_CUSTOMER: Mapping[str, Scalar] = {
+    "profile.senior": False,
+    "contract.type": "Month-to-month",
+    "contract.tenure_months": 14,
+    "contract.paperless": False,
+    "contract.payment_method": "Mailed check",
+    "services.phone": True,
+    "services.multiple_lines": False,
+    "services.internet": "DSL",
+    "services.online_security": False,
+    "services.online_backup": True,
+    "services.device_protection": False,
+    "services.tech_support": False,
+    "services.streaming_tv": False,
+    "services.streaming_movies": False,
+    "billing.monthly_charges": 53.85,
+}
+
+
+class ChurnOf:
+    """A scorer that knows the churn of a customer and no acceptance."""
+
+    def __init__(self, churn: float) -> None:
+        self._churn = churn
+
+    def customer_scores(self, features: Mapping[str, Scalar]) -> Scores:
+        return Scores(customer={"churn": self._churn})
+
+    def acceptance(
+        self, features: Mapping[str, Scalar], pairs: Sequence[tuple[Action, str]]
+    ) -> Scores:
+        return Scores(acceptance=(None,) * len(pairs))
+
+
+def answer(
+    features: Mapping[str, Scalar],
+    *,
+    channel: str = "web",
+    churn: float = 0.25,
+    context: Mapping[str, str] | None = None,
+    complaint: bool = False,
+    reconciled: bool = True,
+) -> Decision:
+    request = Request(
+        decision_id="d1",
+        customer="c1",
+        channel=channel,
+        now=NOW,
+        seed=1,
+        context=context or {},
+        explain=True,
+    )
+    snapshot = Snapshot(
+        customer="c1",
+        reconciled=reconciled,
+        features=features,
+        feature_times={name.split(".")[0]: NOW for name in features},
+        holds=(a_hold(),) if complaint else (),
+        journeys=(JourneyState(id="j1", kind="complaint", stage="open", since=NOW),) * complaint,
+    )
+    return decide(request, snapshot, BUNDLE, ChurnOf(churn))
+
+
+def undropped(decision: Decision) -> list[str]:
+    return [candidate.action for candidate in decision.candidates if not candidate.drops]
+
+
+def a_hold() -> Hold:
+    terms = BUNDLE.holds["complaint"]
+    return Hold(
+        id="complaint:1",
+        purposes=terms.purposes,
+        tags=terms.tags,
+        since=NOW,
+        because="complaint 1 is open",
+        owner="complaint:c1:1",
+        seq=1,
+    )
+
+
+def texts(action: Action) -> list[str]:
+    return [text for treatment in action.treatments for text in treatment.content.values()]
+
+
+def test_it_has_enough_actions_of_every_purpose_on_every_channel() -> None:
+    assert len(ACTIONS) >= 24
+    purposes = Counter(action.purpose for action in ACTIONS)
+    assert {"sales", "retention", "service", "nurture", "survey"} <= set(purposes)
+    assert min(purposes["sales"], purposes["service"]) >= 8
+    for action in ACTIONS:
+        general = {t.channel for t in action.treatments if t.placement is None}
+        assert general == set(SPOKEN), action.name
+
+
+def test_it_uses_only_features_that_the_feature_store_knows() -> None:
+    rules = [rule.condition for action in ACTIONS for rule in action.rules]
+    weights = [weight.condition for weight in BUNDLE.context_weights]
+    used = {name for e in (*rules, *weights, *(a.value for a in ACTIONS)) for name in e.names}
+    roots = {"context", "model", "journey"}
+    assert {name for name in used if name.split(".")[0] not in roots} <= set(FEATURES)
+    assert {name for name in used if name.startswith("model.")} == {"model.churn"}
+
+
+def test_nobody_is_chosen_or_left_out_by_gender_age_or_family() -> None:
+    expressions = [rule.condition for action in ACTIONS for rule in action.rules]
+    expressions += [action.value for action in ACTIONS]
+    expressions += [weight.condition for weight in BUNDLE.context_weights]
+    assert not [e.text for e in expressions if any(n.startswith("profile.") for n in e.names)]
+
+
+def test_everything_with_a_price_a_discount_or_a_contract_change_is_commercial() -> None:
+    for action in ACTIONS:
+        facts = {key for t in action.treatments for key in t.content} & set(COMMERCIAL_FACTS)
+        assert ("commercial" in action.tags) == (bool(facts) or action.purpose == "sales")
+        if "commercial" not in action.tags:
+            assert not re.search(r"\$|discount|% |percent", " ".join(texts(action))), action.name
+
+
+def test_the_source_of_the_bundle_gives_it_again() -> None:
+    assert bundle_from_source(BUNDLE.source) == BUNDLE
+
+
+def test_the_actions_that_only_journeys_send_say_so() -> None:
+    only = {action.name for action in ACTIONS if action.only_for_journeys}
+    assert only == COMPLAINT | ONBOARDING | RENEWAL | SURVEYS
+    tags = ((COMPLAINT, "complaint"), (ONBOARDING, "onboarding"), (RENEWAL, "renewal"))
+    for names, tag in tags:
+        assert all(tag in BUNDLE.actions[name].tags for name in names)
+
+
+@pytest.mark.parametrize("name", sorted(COMPLAINT | ONBOARDING | {"renewal-reminder"}))
+def test_what_journeys_owe_the_customer_is_service_exempt_and_sells_nothing(name: str) -> None:
+    action = BUNDLE.actions[name]
+    assert (action.purpose, action.exempt) == ("service", "service")
+    assert "commercial" not in action.tags
+
+
+def test_whatever_is_said_about_a_complaint_is_said_with_empathy() -> None:
+    for action in ACTIONS:
+        if "complaint" in action.tags:
+            assert {treatment.tone for treatment in action.treatments} == {"empathetic"}
+
+
+def test_the_renewal_offers_are_commercial_and_the_reminder_and_check_up_are_not() -> None:
+    commercial = {action.name for action in ACTIONS if "commercial" in action.tags}
+    assert {"renewal-save-offer", "renewal-call", "loyalty-discount"} <= commercial
+    assert not {"renewal-reminder", "plan-check-up"} & commercial
+    upgrade = BUNDLE.actions["upgrade-fiber"]
+    assert (upgrade.purpose, upgrade.group, upgrade.tags) == ("sales", "internet", ("commercial",))
+    assert "upgrade-fiber.web.hero" in {treatment.id for treatment in upgrade.treatments}
+
+
+def test_app_and_inbox_speak_as_web_and_email_do() -> None:
+    assert (BUNDLE.channels["app"].like, BUNDLE.channels["inbox"].like) == ("web", "email")
+    assert not BUNDLE.channels["inbox"].in_page
+
+
+def test_email_and_whatsapp_need_an_opt_in_except_for_what_is_owed() -> None:
+    for name in ("sales", "retention", "nurture", "survey"):
+        consent = BUNDLE.purposes[name].default_consent
+        allowed = {channel for channel, granted in consent.items() if granted}
+        assert allowed == {"web", "app", "call", "inbox"}
+    assert all(BUNDLE.purposes["service"].default_consent.values())
+
+
+def test_a_complaint_holds_sales_and_commercial_and_cools_down_for_two_days() -> None:
+    terms = BUNDLE.holds["complaint"]
+    assert (terms.purposes, terms.tags) == (("sales",), ("commercial",))
+    assert (terms.cool_down, terms.maximum) == (timedelta(hours=48), timedelta(days=90))
+
+
+def test_the_limits_bound_marketing_impressions_and_surveys() -> None:
+    limits = {limit.name: limit for limit in BUNDLE.limits}
+    weekly = limits["marketing-messages-in-a-week"]
+    assert (weekly.maximum, weekly.window, weekly.per) == (2, timedelta(days=7), "customer")
+    assert weekly.purposes == {"sales", "retention", "nurture"}
+    assert not weekly.channels
+    assert limits["sales-emails-in-a-week"].maximum == 1
+    screen = limits["same-action-on-screen-in-a-week"]
+    assert (screen.maximum, screen.per, screen.kinds) == (3, "action", {ContactKind.IMPRESSION})
+    survey = limits["surveys-in-a-quarter"]
+    assert (survey.maximum, survey.window) == (1, timedelta(days=90))
+
+
+def test_only_pushed_features_grow_old() -> None:
+    ages = {"behaviour": timedelta(days=30), "service": timedelta(days=90)}
+    assert BUNDLE.max_ages == ages
+
+
+def test_the_fallback_sells_nothing_and_counts_towards_no_limit() -> None:
+    fallback = BUNDLE.actions[BUNDLE.fallbacks["*"]]
+    assert fallback.exempt == "service"
+    assert fallback.rules == ()
+    assert Level.STATIC in BUNDLE.purposes[fallback.purpose].levels
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)
+def test_the_copy_is_short_and_finished(action: Action) -> None:
+    for treatment in action.treatments:
+        said = treatment.content
+        assert len(said.get("headline", "")) <= 60
+        assert len(said.get("button", "")) <= 30
+        assert len(said.get("subject", "")) <= 60
+        assert len(said.get("body", "")) <= (160 if treatment.channel != "email" else 400)
+        assert not re.search(r"TODO|TBD|lorem|\{|\}|  |!", " ".join(said.values())), treatment.id
+    for rule in action.rules:
+        assert re.fullmatch(r"[A-Z].*\.", rule.because), rule.name
+
+
+def test_a_typical_customer_is_offered_fiber_first_on_the_web() -> None:
+    decision = answer(DSL_CUSTOMER)
+    assert decision.level is Level.FULL
+    assert [offer.action for offer in decision.offers] == ["upgrade-fiber"]
+    sales = [name for name in undropped(decision) if BUNDLE.actions[name].purpose == "sales"]
+    assert len(sales) >= 4
+
+
+def test_a_wholly_unknown_customer_can_still_be_offered_something() -> None:
+    decision = answer({})
+    assert {"explore-plans", "online-security-suite"} <= set(undropped(decision))
+    assert decision.offers[0].purpose == "sales"
+
+
+@pytest.mark.parametrize("channel", ["web", "app", "call", "email", "whatsapp", "inbox"])
+def test_an_open_complaint_turns_every_channel_to_empathetic_help(channel: str) -> None:
+    features = {**DSL_CUSTOMER, "service.complaints_open": 1}
+    decision = answer(features, channel=channel, complaint=True)
+    assert [offer.action for offer in decision.offers] == ["complaint-status"]
+    left = [BUNDLE.actions[name] for name in undropped(decision)]
+    assert not [action.name for action in left if "commercial" in action.tags]
+    assert not {"retention", "survey", "sales"} & {action.purpose for action in left}
+
+
+def test_a_complaint_is_recognised_before_its_journey_or_its_features_are_there() -> None:
+    by_features = answer({**DSL_CUSTOMER, "service.complaints_open": 1})
+    assert by_features.offers[0].action == "complaint-status"
+    by_journey = answer(DSL_CUSTOMER, complaint=True)
+    assert by_journey.offers[0].action == "complaint-status"
+
+
+def test_after_the_solution_nobody_is_told_that_we_still_work_on_it() -> None:
+    features = {**DSL_CUSTOMER, "service.complaints_open": 0}
+    decision = answer(features, complaint=True)
+    assert decision.offers[0].action == "complaint-aftercare"
+    assert "complaint-status" not in undropped(decision)
+
+
+def test_state_that_can_not_be_read_leaves_only_what_is_owed() -> None:
+    decision = answer(DSL_CUSTOMER, reconciled=False)
+    assert decision.offers
+    for name in undropped(decision):
+        assert BUNDLE.actions[name].exempt
+
+
+def test_the_billing_page_lifts_help_with_the_bill() -> None:
+    def priority(context: Mapping[str, str]) -> float:
+        decision = answer(DSL_CUSTOMER, context=context)
+        (found,) = [c for c in decision.candidates if c.action == "billing-help"]
+        return found.priority or 0.0
+
+    assert abs(priority({"page": "billing"}) - 2.5 * priority({"page": "home"})) < 1e-6
+
+
+def test_a_caller_who_wants_to_leave_is_listened_to() -> None:
+    decision = answer(DSL_CUSTOMER, channel="call", churn=0.6, context={"reason": "cancel"})
+    assert decision.offers[0].purpose == "retention"
+
+
+def test_the_discount_is_for_customers_who_may_well_leave() -> None:
+    assert "loyalty-discount" in undropped(answer(DSL_CUSTOMER, churn=0.6))
+    assert "loyalty-discount" not in undropped(answer(DSL_CUSTOMER, churn=0.1))
+
+
+def real_customers(count: int) -> list[dict[str, Scalar]]:
+    if not TELCO.exists():
+        pytest.skip(f"{TELCO.name} is not there")
+    sources = read_mapping().sources
+    with open_table(TELCO) as table:
+        lines = list(islice(table.lines, count))
+    return [{source.feature: source.read(line.cells) for source in sources} for line in lines]
+
+
+def test_real_customers_nearly_always_have_several_offers_and_see_one_first() -> None:
+    decisions = [answer(features) for features in real_customers(300)]
+    sales = [
+        sum(BUNDLE.actions[name].purpose == "sales" for name in undropped(decision))
+        for decision in decisions
+    ]
+    assert min(sales) >= 1
+    assert sum(number >= 2 for number in sales) >= 0.95 * len(sales)
+    first = Counter(decision.offers[0].purpose for decision in decisions)
+    assert first["sales"] >= 0.85 * len(decisions)
+
+
+def test_values_of_real_customers_are_expected_contributions() -> None:
+    spans = {"sales": (30, 260), "retention": (0, 800)}
+    for features in real_customers(60):
+        for churn in (0.05, 0.4, 0.9):
+            for candidate in answer(features, churn=churn).candidates:
+                if not candidate.drops:
+                    low, high = spans.get(BUNDLE.actions[candidate.action].purpose, (5, 20))
+                    assert low <= (candidate.value or 0) <= high, candidate.action
+
+
+def test_it_is_the_bundle_that_a_stack_loads_unless_told_otherwise(tmp_path: Path) -> None:
+    bundle: Bundle = load_bundle(BUNDLES / "telco", models={"churn": "sha256:1"})
+    assert bundle.models == {"churn": "sha256:1"}
+    assert bundle.actions == BUNDLE.actions
+    assert bundle.hash != BUNDLE.hash
