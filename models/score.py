@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from engine.errors import InvalidModel
 from engine.ledger.site import Site
 from engine.types import Scalar, Scores
+from models import forest, leaves
 from models.artefact import Artefact
 from models.encoding import UNKNOWN, Matrix, Vector, encode_row
-from models.forest import BACKEND, Forest
+from models.forest import Forest
 from models.inputs import ACCEPTANCE, CHURN, CHURN_SCORE, PAIR, pair_values
+from models.leaves import Leaves, Masks, compile_leaves
 from models.registry import CURRENT, current_hash, folder, load
 
 if TYPE_CHECKING:
@@ -26,56 +28,77 @@ NO_ACCEPTANCE = "no acceptance model: prior propensities are used"
 NO_CHURN = "no churn model: its score is unknown"
 _MOST_PAIRS_KEPT = 10_000
 
+_PairKey = tuple[str, str, str, str]
+
 
 class Model:
-    """An artefact ready to score, once it has reproduced its golden rows (else InvalidModel)."""
+    """An artefact ready to score, once it has reproduced its golden rows (else InvalidModel).
+
+    One row is scored by LightGBM's library, many by `leaves` where it can, to the same bits.
+    """
 
     def __init__(self, artefact: Artefact, artefact_hash: str = "") -> None:
         self.artefact = artefact
         self.hash = artefact_hash or artefact.hash()
         self.columns = artefact.columns
         self._forest = Forest(artefact.model, len(artefact.columns))
-        self._calibration = artefact.calibration
-        _check_golden(self._forest, artefact)
+        if not _is_golden(artefact, self._forest.raw):
+            raise InvalidModel(f"model {artefact.name} does not reproduce its golden scores")
+        self.leaves = _golden_leaves(artefact)
 
     def one(self, values: Mapping[str, object]) -> float | None:
         """The probability for one row of values by column name."""
         raw = self._forest.raw_one(encode_row(self.columns, values))
-        return _rounded(float(self._calibration(np.array(raw))[0]))
+        return _rounded(float(self.artefact.calibration(np.array(raw))[0]))
 
     def many(self, rows: Matrix) -> Vector:
         """Probabilities for encoded rows, not rounded."""
-        return self._calibration(self._forest.raw(rows)[:, 0])
+        return self.artefact.calibration(self._forest.raw(rows)[:, 0])
 
 
 class _Acceptance:
-    """An acceptance model with what it needs prepared: the rows of pairs, filled per customer."""
+    """An acceptance model with what it needs prepared: the part of each pair, kept once seen."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
+        self.backend = leaves.BACKEND if model.leaves else forest.BACKEND
         columns = model.columns
         self._customer = [i for i, column in enumerate(columns) if column.name not in PAIR]
+        self._offered = [i for i, column in enumerate(columns) if column.name in PAIR]
         self._customer_columns = [columns[i] for i in self._customer]
-        self._pairs: dict[tuple[str, str, str, str], list[float]] = {}
+        self._rows: dict[_PairKey, list[float]] = {}
+        self._masks: dict[_PairKey, Masks] = {}
         self.uses_churn = any(column.name == CHURN_SCORE for column in columns)
 
     def scores(self, features: Mapping[str, object], pairs: Sequence[tuple[Action, str]]) -> Vector:
         """Probabilities in the order of the pairs."""
         if not pairs:
             return np.empty(0)
-        rows = np.array([self._pair(action, channel) for action, channel in pairs])
-        rows[:, self._customer] = encode_row(self._customer_columns, features)
-        return self.model.many(rows)
+        customer = encode_row(self._customer_columns, features)
+        if self.model.leaves is None:
+            rows = np.array([self._row(*pair) for pair in pairs])
+            rows[:, self._customer] = customer
+            return self.model.many(rows)
+        masks = np.array([self._mask(self.model.leaves, *pair) for pair in pairs])
+        masks &= self.model.leaves.mask(self._customer, customer)
+        return self.model.artefact.calibration(self.model.leaves.raw(masks))
 
-    def _pair(self, action: Action, channel: str) -> list[float]:
+    def _row(self, action: Action, channel: str) -> list[float]:
         key = (action.name, action.purpose, action.group, channel)
-        row = self._pairs.get(key)
+        row = self._rows.get(key)
         if row is None:
-            if len(self._pairs) > _MOST_PAIRS_KEPT:
-                self._pairs.clear()
             row = encode_row(self.model.columns, pair_values(action, channel))
-            self._pairs[key] = row
+            _keep(self._rows, key, row)
         return row
+
+    def _mask(self, compiled: Leaves, action: Action, channel: str) -> Masks:
+        key = (action.name, action.purpose, action.group, channel)
+        mask = self._masks.get(key)
+        if mask is None:
+            row = encode_row(self.model.columns, pair_values(action, channel))
+            mask = compiled.mask(self._offered, [row[place] for place in self._offered])
+            _keep(self._masks, key, mask)
+        return mask
 
 
 class ModelScorer:
@@ -113,7 +136,7 @@ class ModelScorer:
         return Scores(
             customer={} if score is None else {CHURN: score},
             models={CHURN: self._churn.hash},
-            backend=BACKEND,
+            backend=forest.BACKEND,
             because=self._because(CHURN),
         )
 
@@ -132,7 +155,7 @@ class ModelScorer:
         return Scores(
             acceptance=tuple(_rounded(score) for score in found.tolist()),
             models={ACCEPTANCE: self._acceptance.model.hash},
-            backend=BACKEND,
+            backend=self._acceptance.backend,
             because=self._because(ACCEPTANCE),
         )
 
@@ -170,14 +193,31 @@ class ModelScorer:
             self._acceptance = None if model is None else _Acceptance(model)
 
 
-def _check_golden(forest: Forest, artefact: Artefact) -> None:
+def _golden_leaves(artefact: Artefact) -> Leaves | None:
+    compiled = compile_leaves(artefact.model, artefact.columns)
+    if compiled is None:
+        return None
+    every = range(len(artefact.columns))
+
+    def raw(rows: Matrix) -> Matrix:
+        return compiled.raw(np.array([compiled.mask(every, row) for row in rows.tolist()]))[:, None]
+
+    return compiled if _is_golden(artefact, raw) else None
+
+
+def _is_golden(artefact: Artefact, raw: Callable[[Matrix], Matrix]) -> bool:
     golden = artefact.golden
     if not golden.rows:
         raise InvalidModel(f"model {artefact.name} has no golden rows to check it by")
     rows = [[UNKNOWN if value is None else value for value in row] for row in golden.rows]
-    found, wanted = forest.raw(np.array(rows, dtype=np.float64)), np.array(golden.scores)
-    if found.shape != wanted.shape or not np.allclose(found, wanted, 0.0, GOLDEN_TOLERANCE):
-        raise InvalidModel(f"model {artefact.name} does not reproduce its golden scores")
+    found, wanted = raw(np.array(rows, dtype=np.float64)), np.array(golden.scores)
+    return found.shape == wanted.shape and np.allclose(found, wanted, 0.0, GOLDEN_TOLERANCE)
+
+
+def _keep(kept: dict[_PairKey, Any], key: _PairKey, value: object) -> None:
+    if len(kept) >= _MOST_PAIRS_KEPT:
+        kept.clear()
+    kept[key] = value
 
 
 def _rounded(score: float) -> float | None:
