@@ -7,7 +7,12 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    FailureError,
+    is_cancelled_exception,
+)
 
 from engine.types import Level
 from workflows import steps
@@ -42,14 +47,13 @@ async def ask(question: Question) -> DecisionView | None:
             retry_policy=LOCAL_RETRY,
             summary=f"decide for {question.channel}",
         )
-    except ActivityError as error:
+    except FailureError as error:
         if is_cancelled_exception(error):
             raise
-        refusal = error.cause
-        if isinstance(refusal, ApplicationError) and refusal.non_retryable:
-            why = f"{refusal.type}: {refusal.message}"
-            return DecisionView(decision_id="", level=Level.STATIC, because=(why,))
-        return None
+        refusal = _refusal(error)
+        if refusal is None:
+            return None
+        return DecisionView(decision_id="", level=Level.STATIC, because=(refusal,))
 
 
 async def deliver(dispatch: Dispatch, patience: timedelta) -> Sent:
@@ -65,10 +69,15 @@ async def deliver(dispatch: Dispatch, patience: timedelta) -> Sent:
             retry_policy=SEND_RETRY,
             summary=f"{proposal.offer.action} on {proposal.channel}",
         )
-    except ActivityError as error:
+    except FailureError as error:
         if is_cancelled_exception(error):
             raise
-        return _unsent(dispatch.message_id, error)
+        refusal = _refusal(error)
+        return Sent(
+            status=SentStatus.FAILED if refusal else SentStatus.UNKNOWN,
+            message_id=dispatch.message_id,
+            reason=refusal or "its delivery was not confirmed in time",
+        )
 
 
 async def record(entry: JourneyEntry) -> bool:
@@ -81,7 +90,7 @@ async def record(entry: JourneyEntry) -> bool:
             retry_policy=LOCAL_RETRY,
             summary=entry.state.stage,
         )
-    except ActivityError as error:
+    except FailureError as error:
         if is_cancelled_exception(error):
             raise
         return False
@@ -99,15 +108,15 @@ async def insist(activity: str, argument: Any, result: type | None = None) -> An
                 start_to_close_timeout=ATTEMPT_PATIENCE,
                 retry_policy=INSIST_RETRY,
             )
-        except ActivityError as error:
+        except FailureError as error:
             if is_cancelled_exception(error):
                 raise
             await workflow.sleep(AGAIN_AFTER, summary=f"until {activity} is tried again")
 
 
-def _unsent(message_id: str, error: ActivityError) -> Sent:
-    if isinstance(error.cause, ApplicationError) and error.cause.non_retryable:
-        reason = f"{error.cause.type}: {error.cause.message}"
-        return Sent(status=SentStatus.FAILED, message_id=message_id, reason=reason)
-    reason = "its delivery was not confirmed in time"
-    return Sent(status=SentStatus.UNKNOWN, message_id=message_id, reason=reason)
+def _refusal(error: FailureError) -> str | None:
+    """What an activity refused for good, and why; a local one raises its failure bare."""
+    cause = error.cause if isinstance(error, ActivityError) else error
+    if isinstance(cause, ApplicationError) and cause.non_retryable:
+        return f"{cause.type}: {cause.message}"
+    return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, NoReturn, TypeVar
@@ -149,10 +150,7 @@ class Journey:
         heard = self._inbox.first(types)
         if heard or (until is not None and until <= self.now):
             return heard
-        self._board = self._board.awaiting(what or " or ".join(types), until)
-        await self._show()
-        await self._wait(types, until)
-        self._board = self._board.awaiting("", None)
+        await self._pause(types, until, what or " or ".join(types))
         return self._inbox.first(types)
 
     async def sleep(self, wait: timedelta, *, what: str = "time to pass") -> None:
@@ -160,15 +158,24 @@ class Journey:
         await self.wait_for(within=wait, what=what)
 
     async def clear_of_hold(
-        self, *, purposes: Sequence[str], tags: Sequence[str], until: datetime
+        self,
+        *,
+        purposes: Sequence[str],
+        tags: Sequence[str],
+        until: datetime,
+        unless: Sequence[str] = (),
     ) -> bool:
-        """Wait, visibly, while a hold covers what is to be said; False if one does at `until`."""
+        """Wait, visibly, while a hold covers what is to be said.
+
+        False if one still does at `until`, or when an event of the types in `unless` is there.
+        """
         while holds := await self._holds_over(purposes, tags):
-            if self.now >= until:
+            if self.now >= until or self._inbox.has(unless):
                 return False
             names = ", ".join(hold.id for hold in holds)
             again = min(until, self.now + HOLD_CHECK)
-            await self.wait_for(steps.HOLD_RELEASED, until=again, what=f"the end of hold {names}")
+            await self._pause((steps.HOLD_RELEASED, *unless), again, f"the end of hold {names}")
+            self._inbox.first((steps.HOLD_RELEASED,))
         return True
 
     # Deciding and sending
@@ -318,16 +325,15 @@ class Journey:
             await workflow.sleep(ASK_AGAIN_AFTER, summary="until the engine is asked again")
         return view
 
-    async def _wait(self, types: Sequence[str], until: datetime | None) -> None:
+    async def _pause(self, types: Sequence[str], until: datetime | None, what: str) -> None:
+        self._board = self._board.awaiting(what, until)
+        await self._show()
         left = None if until is None else max(self.clock.wall(until - self.now), timedelta())
-        try:
+        with suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: self._inbox.has(types),
-                timeout=left,
-                timeout_summary=self._board.waiting_for,
+                lambda: self._inbox.has(types), timeout=left, timeout_summary=what
             )
-        except TimeoutError:
-            return
+        self._board = self._board.awaiting("", None)
 
     async def _holds_over(self, purposes: Sequence[str], tags: Sequence[str]) -> list[HeldBy]:
         found = await calls.insist(steps.HOLDS, self.opening.customer, tuple[HeldBy, ...])

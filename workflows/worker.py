@@ -1,20 +1,34 @@
-"""The worker: runs the journeys' code. A composition root."""
+"""The worker: runs the journeys and what they do. A composition root."""
 
 from __future__ import annotations
 
+import asyncio
+import signal
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from engine.errors import JourneysUnavailable
+from engine.channels.delivery import Adapter
+from engine.channels.inbox import Inbox
+from engine.channels.webhook import WebhookChannel
+from engine.holds import in_force
+from engine.ledger import Ledger
+from engine.ledger.sends import Sender
 from engine.ledger.site import Site
+from engine.types import Hold
+from workflows import search_attributes
 from workflows.activities import JourneyActivities
 from workflows.complaint import Complaint
+from workflows.connection import connect
+from workflows.onboarding import Onboarding
+from workflows.parts import Parts, open_parts
+from workflows.renewal import Renewal
 
-JOURNEYS = (Complaint,)
+JOURNEYS = (Complaint, Onboarding, Renewal)
 
 PASSED_THROUGH = (
     "engine",
@@ -22,13 +36,17 @@ PASSED_THROUGH = (
     "workflows.calls",
     "workflows.clock",
     "workflows.inbox",
+    "workflows.journey",
     "workflows.search_attributes",
     "workflows.steps",
 )
-"""Pure modules that every run may share instead of importing them again."""
+"""Pure modules that all runs share instead of importing them each for itself."""
+
+CALL = "call"
+"""A message on this channel is a task of the call centre: only a webhook can bring it there."""
 
 STICKY_TIMEOUT = timedelta(seconds=1)
-"""After a worker was killed, its journeys answer again this much later (10 s is Temporal's default)."""
+"""How long the journeys of a killed worker wait for it, before another one takes them."""
 
 GRACE = timedelta(seconds=10)
 WORKFLOW_TASKS_MAXIMUM = 50
@@ -36,19 +54,24 @@ ACTIVITIES_MAXIMUM = 50
 CACHED_WORKFLOWS_MAXIMUM = 2_000
 
 
-async def connect(site: Site, *, lazy: bool = False) -> Client:
-    """A client of the stack's Temporal. Raises JourneysUnavailable; a lazy one connects at its first call."""
-    try:
-        return await Client.connect(
-            site.temporal_address,
-            namespace=site.temporal_namespace,
-            data_converter=pydantic_data_converter,
-            lazy=lazy,
+async def run(site: Site, ready: Callable[[], None]) -> None:
+    """Works until SIGTERM or SIGINT, then finishes what is under way. Raises JourneysUnavailable."""
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    async with open_parts(site) as parts, open_adapters(parts) as adapters:
+        client = await connect(site)
+        await search_attributes.register(client)
+        activities = JourneyActivities(
+            decider=parts.decider,
+            sender=Sender(parts.ledger, adapters, parts.bundle),
+            book=JourneyBook(parts.ledger),
+            client=client,
+            bundle=parts.bundle,
         )
-    except RuntimeError as error:
-        raise JourneysUnavailable(
-            f"Temporal does not answer at {site.temporal_address}: {error}"
-        ) from error
+        async with worker(client, site, activities):
+            ready()
+            await stop.wait()
 
 
 def worker(client: Client, site: Site, activities: JourneyActivities) -> Worker:
@@ -67,3 +90,41 @@ def worker(client: Client, site: Site, activities: JourneyActivities) -> Worker:
         max_cached_workflows=CACHED_WORKFLOWS_MAXIMUM,
         graceful_shutdown_timeout=GRACE,
     )
+
+
+@asynccontextmanager
+async def open_adapters(parts: Parts) -> AsyncGenerator[Mapping[str, Adapter]]:
+    """The way out for each channel: the webhook if there is one, else the inbox for display."""
+    outbound = [name for name, channel in parts.bundle().channels.items() if not channel.in_page]
+    inbox = Inbox(parts.ledger.journal)
+    url = parts.site.webhook_url
+    if not url:
+        yield dict.fromkeys([*outbound, "inbox"], inbox)
+        return
+    # settings let only allowed hosts pass, and one's own receiver may well be a private address
+    webhook = WebhookChannel(url, parts.site.webhook_secret, allow_private=True)
+    try:
+        adapters: dict[str, Adapter] = dict.fromkeys([*outbound, CALL], webhook)
+        yield adapters | {"inbox": inbox}
+    finally:
+        await webhook.aclose()
+
+
+class JourneyBook:
+    """The ledger as journeys use it."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.put_journey = ledger.put_journey
+        self.drop_journey = ledger.drop_journey
+        self.journeys = ledger.journeys
+        self.place_hold = ledger.place_hold
+        self.release_hold = ledger.release_hold
+
+    async def holds(self, customer: str) -> tuple[Hold, ...]:
+        """The holds in force."""
+        return in_force((await self._ledger.state(customer)).holds, self._ledger.clock.now())
+
+    async def external_id(self, customer: str) -> str:
+        """The id by which the outside knows a customer."""
+        return (await self._ledger.customers.external([customer]))[customer]

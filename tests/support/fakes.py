@@ -56,16 +56,24 @@ STOCK = (
     Stocked(action="acknowledge-complaint", purpose="service", tags=("complaint",)),
     Stocked(action="complaint-escalated", purpose="service", tags=("complaint",)),
     Stocked(action="complaint-resolution-check", purpose="service", tags=("complaint",)),
-    Stocked(action="welcome", purpose="nurture", tags=("onboarding",)),
+    Stocked(action="welcome-message", purpose="service", tags=("onboarding",)),
+    Stocked(action="set-up-guide", purpose="service", tags=("onboarding",)),
+    Stocked(action="first-bill-explainer", purpose="service", tags=("onboarding",)),
+    Stocked(action="onboarding-check-in", purpose="service", tags=("onboarding", "outreach")),
+    Stocked(action="renewal-reminder", purpose="service", tags=("renewal",)),
     Stocked(
-        action="renewal-reminder", purpose="retention", tags=("renewal",), channels=("whatsapp",)
-    ),
-    Stocked(
-        action="save-offer",
+        action="renewal-save-offer",
         purpose="retention",
-        tags=("renewal", "commercial"),
+        tags=("commercial", "renewal"),
         channels=("email",),
         priority=3.0,
+    ),
+    Stocked(
+        action="renewal-call",
+        purpose="retention",
+        tags=("commercial", "renewal"),
+        channels=("call",),
+        priority=2.0,
     ),
 )
 
@@ -187,8 +195,9 @@ class FakePost:
         if self.errors:
             raise self.errors.pop()
         holds = await self.book.holds(message.customer)
-        if _covered(message.purpose, message.tags, holds):
-            return FakeOutcome(status="refused", reason="held")
+        covering = [hold for hold in holds if _covered(message.purpose, message.tags, [hold])]
+        if covering:
+            return FakeOutcome(status="refused", reason=f"hold:{covering[0].id}")
         if message.channel in self.refusals:
             return self.refusals[message.channel]
         if message.message_id not in [sent.message_id for sent in self.delivered]:
