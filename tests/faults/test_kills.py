@@ -1,0 +1,183 @@
+"""Parts die at the worst moment: nothing is lost, nothing is sent twice, nobody is sold to by mistake."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import redis
+
+from tests.support.outside import (
+    Outside,
+    Receiver,
+    commercial,
+    event,
+    load,
+    offers,
+    outside,
+    receiver,
+    sells,
+    until,
+)
+
+LAPSE = 17_280
+CUSTOMERS = 40
+
+
+@pytest.fixture(scope="module")
+def inbox() -> Generator[Receiver]:
+    with receiver() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, inbox: Receiver) -> Generator[Outside]:
+    with outside(tmp_path_factory.mktemp("stack"), lapse=LAPSE, webhook=inbox.url) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def customers(stack: Outside) -> list[str]:
+    return load(stack.data_dir, CUSTOMERS)
+
+
+def reconciled(stack: Outside) -> bool:
+    try:
+        return bool(redis_of(stack).exists("tactful:reconciled"))
+    except redis.RedisError:
+        return False
+
+
+def redis_of(stack: Outside) -> redis.Redis:
+    return redis.Redis.from_url(f"redis://{stack.addresses['redis']}")
+
+
+def test_a_killed_worker_goes_on_where_it_was_and_sends_no_step_twice(
+    stack: Outside, customers: list[str], inbox: Receiver
+) -> None:
+    some = customers[:10]
+    for customer in some:
+        stack.event("customer.joined", customer)
+    for _ in range(3):
+        time.sleep(1.0)
+        killed = stack.pid("worker")
+        stack.kill("worker")
+        until(lambda killed=killed: stack.pid("worker") != killed, what="the worker's restart")
+
+    for customer in some:
+        until(
+            lambda customer=customer: stack.journeys(customer, "onboarding", open="false"),
+            seconds=150,
+            what=f"the end of {customer}'s onboarding, 21 days later",
+        )
+
+    ids: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for one in inbox.received:
+        ids[(one.body["journey"], one.body["step"])].add(one.body["message_id"])
+        assert one.headers["webhook-id"] == one.body["message_id"]
+    assert ids
+    assert all(len(found) == 1 for found in ids.values())
+
+
+def test_without_a_worker_a_complaint_is_accepted_within_a_second_and_silences_at_once(
+    stack: Outside, customers: list[str]
+) -> None:
+    customer = next(name for name in customers[10:] if sells(stack.decide(name, dry_run=True)))
+    with stack.stopped("worker"):
+        started = time.monotonic()
+        accepted = stack.event("complaint.opened", customer, case="w1")
+        took = time.monotonic() - started
+        answer = stack.decide(customer)
+
+    assert took < 1.0
+    assert accepted["routing"] == "done"
+    assert not sells(answer)
+    assert [hold["id"] for hold in answer["holds"]] == ["complaint:w1"]
+
+
+def test_with_temporal_down_too_the_hold_is_in_force_and_the_journey_starts_later(
+    stack: Outside, customers: list[str]
+) -> None:
+    customer = next(name for name in customers[11:] if sells(stack.decide(name, dry_run=True)))
+    with stack.stopped("temporal"):
+        started = time.monotonic()
+        accepted = stack.event("complaint.opened", customer, case="t1")
+        took = time.monotonic() - started
+        again = stack.http.post(
+            "/v1/events", json=event("complaint.opened", customer, case="t2")
+        ).json()
+        answer = stack.decide(customer)
+
+    assert took < 1.0
+    assert accepted["routing"] == "pending"
+    assert again["routing"] == "pending"
+    assert not sells(answer)
+    for case in ("t1", "t2"):
+        until(
+            lambda case=case: [
+                one for one in stack.journeys(customer, "complaint") if one["id"].endswith(case)
+            ],
+            what="the journey to start once Temporal is back",
+        )
+
+
+@pytest.mark.parametrize("fault", ["kill -9", "FLUSHALL"])
+def test_when_redis_dies_or_is_wiped_nothing_sells_until_all_is_back(
+    stack: Outside, customers: list[str], fault: str
+) -> None:
+    until(lambda: reconciled(stack), what="a stack at rest")
+    held, free = customers[20:22] if fault == "FLUSHALL" else customers[22:24]
+    stack.event("complaint.opened", held, case=fault[:4])
+    stack.event("consent.changed", free, purpose="sales", channel="web", granted=True)
+    impressed = stack.decide(free)
+    for number in range(2):
+        stack.post(
+            f"/v1/decisions/{impressed['decision_id']}/outcomes",
+            {
+                "treatment": offers(impressed)[0]["treatment"],
+                "outcome": "impression",
+                "id": str(number),
+            },
+        )
+    before = {name: stack.get(f"/v1/customers/{name}") for name in (held, free)}
+
+    if fault == "FLUSHALL":
+        redis_of(stack).flushall()
+    else:
+        stack.kill("redis")
+    seen = 0
+    while not reconciled(stack):
+        answer = stack.decide(free)
+        if reconciled(stack):
+            break
+        seen += 1
+        assert commercial(offers(answer)) == []
+        assert answer["level"] == "static"
+
+    assert seen > 0
+    after = {name: stack.get(f"/v1/customers/{name}") for name in (held, free)}
+    for name in (held, free):
+        for fact in ("holds", "consents", "contacts", "features"):
+            assert after[name][fact] == before[name][fact], fact
+    assert not sells(stack.decide(held))
+    assert sells(stack.decide(free))
+
+
+def test_an_event_posted_ten_times_at_once_and_again_has_one_effect(
+    stack: Outside, customers: list[str]
+) -> None:
+    customer = customers[25]
+    body = event("complaint.opened", customer, event_id="the-same", case="ten")
+
+    with ThreadPoolExecutor(10) as pool:
+        replies = list(pool.map(lambda _: stack.http.post("/v1/events", json=body), range(10)))
+    replies += [stack.http.post("/v1/events", json=body) for _ in range(10)]
+
+    assert {reply.status_code for reply in replies} == {202}
+    assert sum(reply.json()["accepted"] for reply in replies) == 1
+    assert sum(reply.json()["duplicates"] for reply in replies) == 19
+    assert len(stack.journeys(customer, "complaint")) == 1
+    assert [hold["id"] for hold in stack.decide(customer)["holds"]] == ["complaint:ten"]
