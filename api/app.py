@@ -1,0 +1,152 @@
+"""The HTTP door: which routes there are, what they are wired to, and the server that runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Protocol
+
+from fastapi import FastAPI, Response
+
+from api import contract, errors
+from api.customer_view import CustomerView
+from api.customers import (
+    ConsentChange,
+    ConsentReply,
+    CustomerRoutes,
+    HoldReply,
+    HoldRequest,
+    InboxReply,
+    Knowledge,
+    Silences,
+)
+from api.decision_reply import DecisionRecord, DecisionReply
+from api.decisions import Decider, DecisionRequest, Decisions, Records
+from api.events import Accepts, EventRoutes, EventSent, EventsReply
+from api.journeys import JourneyRoutes, JourneysReply, Visibility
+from api.metrics import CountInFlight, Metrics
+from api.outcomes import OutcomeReply, OutcomeRequest, OutcomeRoutes, Outcomes
+from api.readiness import Readiness
+from api.security import BodyLimit, RawPath
+from engine.catalog import Bundle
+
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+SHOWN = (
+    ConsentChange,
+    ConsentReply,
+    CustomerView,
+    DecisionRecord,
+    DecisionReply,
+    DecisionRequest,
+    EventSent,
+    EventsReply,
+    HoldReply,
+    HoldRequest,
+    InboxReply,
+    JourneysReply,
+    OutcomeReply,
+    OutcomeRequest,
+)
+
+
+class Customers(Protocol):
+    """Customers by their names outside and by their reference inside."""
+
+    async def resolve(self, name: str | tuple[str, str]) -> str: ...
+
+    async def remember(self, external_id: str) -> str: ...
+
+    async def external(self, customers: Sequence[str]) -> Mapping[str, str]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the routes are wired to. `temporal_ui` is the Temporal UI's address of the namespace."""
+
+    decider: Decider
+    acceptance: Accepts
+    customers: Customers
+    knowledge: Knowledge
+    silences: Silences
+    records: Records
+    outcomes: Outcomes
+    visibility: Visibility
+    bundle: Callable[[], Bundle]
+    now: Callable[[], datetime]
+    temporal_ui: str
+    readiness: Readiness
+    metrics: Metrics = field(default_factory=Metrics)
+
+
+def create_app(parts: Parts) -> FastAPI:
+    """The app over parts that are open; whoever opened them closes them."""
+    app = FastAPI(
+        title="Tactful",
+        version=product_version(),
+        description="What to say to each customer, and when to say nothing.",
+        redirect_slashes=False,
+    )
+    errors.install(app)
+    for routes in routes_of(parts):
+        app.include_router(routes.router())
+    add_metrics(app, parts.metrics)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(RawPath)
+    app.add_middleware(CountInFlight, in_flight=parts.metrics.in_flight)
+    contract.describe(app, SHOWN)
+    return app
+
+
+def routes_of(
+    parts: Parts,
+) -> tuple[
+    Decisions | OutcomeRoutes | EventRoutes | CustomerRoutes | JourneyRoutes | Readiness, ...
+]:
+    """All routes, each wired to the parts that it needs."""
+    customers, bundle, now, metrics = parts.customers, parts.bundle, parts.now, parts.metrics
+    return (
+        Decisions(
+            decider=parts.decider,
+            customers=customers,
+            records=parts.records,
+            bundle=bundle,
+            metrics=metrics,
+        ),
+        OutcomeRoutes(ledger=parts.outcomes, now=now, metrics=metrics),
+        EventRoutes(
+            acceptance=parts.acceptance,
+            customers=customers,
+            bundle=bundle,
+            now=now,
+            metrics=metrics,
+        ),
+        CustomerRoutes(
+            customers=customers,
+            knowledge=parts.knowledge,
+            silences=parts.silences,
+            bundle=bundle,
+            now=now,
+        ),
+        JourneyRoutes(visibility=parts.visibility, customers=customers, ui=parts.temporal_ui),
+        parts.readiness,
+    )
+
+
+def add_metrics(app: FastAPI, metrics: Metrics) -> None:
+    """GET /metrics, for Prometheus."""
+
+    async def read_metrics() -> Response:
+        """Counters and histograms in Prometheus' text format."""
+        return Response(metrics.exposition(), media_type=PROMETHEUS)
+
+    app.add_api_route("/metrics", read_metrics, tags=["operation"])
+
+
+def product_version() -> str:
+    """The version of the installed distribution; 0 where it runs from a bare source tree."""
+    try:
+        return version("tactful")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,127 @@
+"""All that is known of a customer, as GET /v1/customers/{id} shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from engine.types import Contact, Hold, JourneyState, Scalar, Snapshot
+
+
+class FeaturesShown(BaseModel):
+    """One view of features: when it was true, how old that is, and its values."""
+
+    at: datetime
+    age_seconds: float
+    values: dict[str, Scalar]
+
+
+class HoldOwned(BaseModel):
+    """A hold, with its owner."""
+
+    id: str
+    purposes: list[str]
+    tags: list[str]
+    since: datetime
+    until: datetime | None
+    state: str
+    because: str
+    owner: str
+
+
+class ConsentShown(BaseModel):
+    """What was recorded for one purpose and channel."""
+
+    purpose: str
+    channel: str
+    granted: bool
+
+
+class ContactShown(BaseModel):
+    """One entry of the contact ledger."""
+
+    id: str
+    kind: str
+    at: datetime
+    channel: str
+    action: str
+    group: str
+    purpose: str
+
+
+class CustomerView(BaseModel):
+    """All that is known. Without `reconciled`, holds, consents and contacts are being restored."""
+
+    customer: str
+    at: datetime
+    reconciled: bool
+    because: list[str]
+    features: dict[str, FeaturesShown]
+    holds: list[HoldOwned]
+    consents: list[ConsentShown]
+    contacts: list[ContactShown]
+    journeys: list[JourneyState]
+    decisions: list[str]
+
+
+def is_unknown(snapshot: Snapshot, decisions: Sequence[str]) -> bool:
+    """Whether nothing at all is known; before the live state is reconciled nobody can say so."""
+    known = (
+        snapshot.feature_times,
+        snapshot.holds,
+        snapshot.consents,
+        snapshot.contacts,
+        snapshot.journeys,
+    )
+    return snapshot.reconciled and not any(known) and not decisions
+
+
+def view_of(
+    customer: str, snapshot: Snapshot, decisions: Sequence[str], now: datetime
+) -> dict[str, Any]:
+    """What is shown of a snapshot; `customer` is the name that the caller used."""
+    return {
+        "customer": customer,
+        "at": now,
+        "reconciled": snapshot.reconciled,
+        "because": snapshot.because,
+        "features": _features(snapshot, now),
+        "holds": [_hold(hold) for hold in snapshot.holds],
+        "consents": [
+            _consent(name, granted) for name, granted in sorted(snapshot.consents.items())
+        ],
+        "contacts": [_contact(contact) for contact in snapshot.contacts],
+        "journeys": snapshot.journeys,
+        "decisions": tuple(decisions),
+    }
+
+
+def _features(snapshot: Snapshot, now: datetime) -> dict[str, Any]:
+    views: dict[str, Any] = {
+        view: {"at": at, "age_seconds": round((now - at).total_seconds(), 3), "values": {}}
+        for view, at in sorted(snapshot.feature_times.items())
+    }
+    for name, value in snapshot.features.items():
+        view, _, feature = name.partition(".")
+        if view in views:
+            views[view]["values"][feature] = value
+    return views
+
+
+def _hold(hold: Hold) -> dict[str, Any]:
+    shown = asdict(hold)
+    del shown["seq"]
+    return shown
+
+
+def _consent(name: str, granted: bool) -> dict[str, Any]:
+    purpose, _, channel = name.partition(":")
+    return {"purpose": purpose, "channel": channel, "granted": granted}
+
+
+def _contact(contact: Contact) -> dict[str, Any]:
+    return {**asdict(contact), "at": datetime.fromtimestamp(contact.at / 1000, UTC)}

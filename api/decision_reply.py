@@ -1,0 +1,93 @@
+"""What a decision looks like outside: the bytes of the reply, and its schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict
+
+from api.parsing import Alias
+from engine.types import Candidate, Decision, Hold, Offer
+
+
+class HoldShown(BaseModel):
+    """A hold that was in force when the decision was made."""
+
+    id: str
+    purposes: list[str]
+    tags: list[str]
+    since: datetime
+    until: datetime | None
+    state: str
+    because: str
+
+
+class DecisionReply(BaseModel):
+    """A decision. Nothing offered is a valid answer."""
+
+    decision_id: str
+    customer: str | Alias
+    at: datetime
+    level: str
+    because: list[str]
+    placements: dict[str, list[Offer]]
+    holds: list[HoldShown]
+    bundle: str
+    took_ms: float
+    candidates: list[Candidate] | None = None
+
+
+class DecisionRecord(BaseModel):
+    """All that was recorded with a decision."""
+
+    model_config = ConfigDict(extra="allow")
+
+    decision_id: str
+    customer: str
+    words: list[str]
+    request: dict[str, Any]
+    snapshot: dict[str, Any]
+    decision: dict[str, Any]
+
+
+def hold_shown(hold: Hold) -> dict[str, Any]:
+    """A hold as the outside sees it; who owns it stays inside."""
+    return {
+        "id": hold.id,
+        "purposes": hold.purposes,
+        "tags": hold.tags,
+        "since": hold.since,
+        "until": hold.until,
+        "state": hold.state,
+        "because": hold.because,
+    }
+
+
+def render(customer: str | Alias, decision: Decision, took_ms: float, *, explain: bool) -> bytes:
+    """The reply, with the customer named as the caller did."""
+    told: dict[str, Any] = {
+        "decision_id": decision.decision_id,
+        "customer": customer
+        if isinstance(customer, str)
+        else {"type": customer.type, "id": customer.id},
+        "at": decision.at,
+        "level": decision.level,
+        "because": decision.because,
+        "placements": decision.placements,
+        "holds": [hold_shown(hold) for hold in decision.holds],
+        "bundle": decision.bundle,
+        "took_ms": round(took_ms, 3),
+    }
+    if explain:
+        told["candidates"] = decision.candidates
+    return orjson.dumps(told, default=plain)
+
+
+def plain(value: object) -> object:
+    """What orjson does not know by itself: any other kind of mapping."""
+    if isinstance(value, Mapping):
+        return dict(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -1,0 +1,364 @@
+"""Decisions over HTTP: what goes in, what comes out, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from engine.errors import JournalUnavailable, RequestIdReused
+from engine.ledger.references import reference
+from engine.live import Answer, Ask
+from engine.types import Level, Placement
+from tests.support.doors import DECISION_ID, KEY, FakeStack, a_decision, door
+
+ASKED = {"customer": "7590-VHVEG", "channel": "web"}
+
+
+async def refused(body: Any, stack: FakeStack | None = None) -> dict[str, Any]:
+    """What the refusal of a decision request says; nothing was decided for it."""
+    stack = stack or FakeStack()
+    async with door(stack) as client:
+        reply = await client.post("/v1/decisions", json=body)
+    assert 400 <= reply.status_code < 500, reply.text
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert stack.changes == []
+    problem: dict[str, Any] = reply.json()
+    assert problem["status"] == reply.status_code
+    assert problem["type"] == f"urn:tactful:problem:{problem['code']}"
+    return problem
+
+
+async def test_a_decision_is_answered_as_the_contract_says() -> None:
+    async with door(FakeStack()) as client:
+        reply = await client.post("/v1/decisions", json=ASKED)
+    assert reply.status_code == 200
+    assert reply.headers["content-type"] == "application/json"
+    assert reply.json() == {
+        "decision_id": DECISION_ID,
+        "customer": "7590-VHVEG",
+        "at": "2026-03-01T12:00:00+00:00",
+        "level": "full",
+        "because": [],
+        "placements": {
+            "main": [
+                {
+                    "action": "upgrade-fiber",
+                    "treatment": "upgrade-fiber.web.hero",
+                    "purpose": "sales",
+                    "tags": ["commercial"],
+                    "group": "internet",
+                    "rank": 1,
+                    "propensity": 0.12,
+                    "priority": 3.4,
+                    "content": {"title": "Faster"},
+                }
+            ]
+        },
+        "holds": [
+            {
+                "id": "complaint:4711",
+                "purposes": ["sales"],
+                "tags": ["commercial"],
+                "since": "2026-03-01T12:00:00+00:00",
+                "until": None,
+                "state": "active",
+                "because": "complaint 4711 is open",
+            }
+        ],
+        "bundle": "sha256:0",
+        "took_ms": 0.812,
+    }
+
+
+async def test_the_question_reaches_the_engine_whole() -> None:
+    stack = FakeStack()
+    body = {
+        **ASKED,
+        "placements": [{"name": "hero"}, {"name": "rail", "limit": 3}],
+        "context": {"page": "billing", "basket": {"items": [1, 2.5, None]}},
+        "deadline_ms": 20,
+        "explain": True,
+        "dry_run": True,
+        "request_id": "r1",
+    }
+    async with door(stack) as client:
+        assert (await client.post("/v1/decisions", json=body)).status_code == 200
+    [ask] = stack.changes
+    assert ask.customer == reference(KEY, "7590-VHVEG")
+    assert ask.placements == (Placement(name="hero"), Placement(name="rail", limit=3))
+    assert ask.context == {"page": "billing", "basket": {"items": [1, 2.5, None]}}
+    assert (ask.deadline_ms, ask.explain, ask.dry_run, ask.request_id) == (20, True, True, "r1")
+
+
+async def test_candidates_come_only_when_asked_for() -> None:
+    async with door(FakeStack()) as client:
+        explained = await client.post("/v1/decisions", json={**ASKED, "explain": True})
+    [candidate] = explained.json()["candidates"]
+    assert candidate["status"] == "dropped"
+    [drop] = candidate["drops"]
+    assert drop == {"stage": "hold", "rule": "complaint:4711", "detail": "held", "until": None}
+    assert {"propensity", "context_weight", "value", "lever", "priority"} <= set(candidate)
+
+
+async def test_an_alias_reaches_its_customer_and_is_echoed() -> None:
+    stack = FakeStack(aliases={("email", "a@b.c"): "7590-VHVEG"})
+    alias = {"type": "email", "id": "a@b.c"}
+    async with door(stack) as client:
+        reply = await client.post("/v1/decisions", json={**ASKED, "customer": alias})
+    assert reply.json()["customer"] == alias
+    assert stack.changes[0].customer == reference(KEY, "7590-VHVEG")
+
+
+async def test_the_digest_knows_bodies_apart_but_not_their_spelling() -> None:
+    stack = FakeStack()
+    bodies = (
+        b'{"customer":"a","channel":"web","request_id":"r"}',
+        b'{ "request_id" : "r", "channel":"web", "customer":"a", "explain": false }',
+        b'{"customer":"a","channel":"web","request_id":"r","context":{"page":"x"}}',
+        b'{"customer":{"type":"id","id":"a"},"channel":"web","request_id":"r"}',
+    )
+    async with door(stack) as client:
+        for body in bodies:
+            headers = {"Content-Type": "application/json; charset=utf-8"}
+            await client.post("/v1/decisions", content=body, headers=headers)
+    same, spelled, other, alias = (ask.digest for ask in stack.changes)
+    assert same == spelled
+    assert len({same, other, alias}) == 3
+
+
+async def test_nothing_to_offer_is_an_answer() -> None:
+    nothing = a_decision(placements={"main": ()}, holds=(), level=Level.PARTIAL, because=("new",))
+    async with door(FakeStack(decision=nothing)) as client:
+        told = (await client.post("/v1/decisions", json=ASKED)).json()
+    assert (told["placements"], told["level"], told["because"]) == (
+        {"main": []},
+        "partial",
+        ["new"],
+    )
+
+
+async def test_an_unknown_field_is_named_with_the_one_that_was_meant() -> None:
+    problem = await refused({**ASKED, "context_": {}})
+    assert problem["code"] == "unknown_field"
+    assert problem["detail"] == (
+        "context_ is not a field of a decision request; did you mean context?"
+    )
+
+
+async def test_an_unknown_field_inside_a_placement_is_found() -> None:
+    problem = await refused({**ASKED, "placements": [{"name": "a", "limits": 2}]})
+    assert "placements[0].limits" in problem["detail"]
+    assert "did you mean limit?" in problem["detail"]
+
+
+async def test_an_unknown_channel_names_those_there_are() -> None:
+    problem = await refused({**ASKED, "channel": "fax"})
+    assert (problem["status"], problem["code"]) == (422, "unknown_channel")
+    assert "web, email" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"customer": ""}, "customer"),
+        ({"customer": "  "}, "customer"),
+        ({"customer": 5}, "customer"),
+        ({"customer": None}, "customer"),
+        ({"customer": "x" * 257}, "customer"),
+        ({"customer": {"type": "email"}}, "customer.id"),
+        ({"customer": {"type": "email", "id": "x", "more": 1}}, "customer.more"),
+        ({"channel": ["web"]}, "channel"),
+        ({"placements": []}, "placements"),
+        ({"placements": [{"name": f"p{n}"} for n in range(21)]}, "placements"),
+        ({"placements": [{"name": "a"}, {"name": "a"}]}, "placements"),
+        ({"placements": [{}, {"name": "main"}]}, "placements"),
+        ({"placements": [{"limit": 0}]}, "placements[0].limit"),
+        ({"placements": [{"limit": 51}]}, "placements[0].limit"),
+        ({"placements": [{"limit": True}]}, "placements[0].limit"),
+        ({"placements": [{"limit": "3"}]}, "placements[0].limit"),
+        ({"placements": ["hero"]}, "placements[0]"),
+        ({"placements": {}}, "placements"),
+        ({"deadline_ms": 0}, "deadline_ms"),
+        ({"deadline_ms": 10_001}, "deadline_ms"),
+        ({"deadline_ms": 1.5}, "deadline_ms"),
+        ({"explain": 1}, "explain"),
+        ({"dry_run": "yes"}, "dry_run"),
+        ({"request_id": ""}, "request_id"),
+        ({"request_id": "r" * 129}, "request_id"),
+        ({"context": []}, "context"),
+        ({"context": {str(n): n for n in range(65)}}, "context"),
+        ({"context": {"": 1}}, "context"),
+        ({"context": {"a": [[[[[[[[[1]]]]]]]]]}}, "context.a"),
+        ({"context": {"a": "\0"}}, "NUL"),
+        ({"context": {"a\0": 1}}, "NUL"),
+    ],
+)
+async def test_a_value_out_of_bounds_is_refused_by_name(change: Any, field: str) -> None:
+    problem = await refused({**ASKED, **change})
+    assert problem["status"] == 422
+    assert field in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"customer": "a", "channel": "web", "context": {"x": NaN}}',
+        b'{"customer": "a", "channel": "web", "context": {"x": -Infinity}}',
+        b'{"customer": "a", "channel": "web", "context": {"x": 1e999}}',
+        b'{"customer": "\\ud800", "channel": "web"}',
+        b'{"customer": "\xff", "channel": "web"}',
+        b"\xef\xbb\xbf{}",
+        b"[" * 5000,
+    ],
+)
+async def test_what_is_not_json_is_refused_with_its_place(body: bytes) -> None:
+    stack = FakeStack()
+    async with door(stack) as client:
+        headers = {"Content-Type": "application/json"}
+        reply = await client.post("/v1/decisions", content=body, headers=headers)
+    assert (reply.status_code, reply.json()["code"]) == (400, "malformed_json")
+    assert "line 1 column" in reply.json()["detail"]
+    assert stack.changes == []
+
+
+@pytest.mark.parametrize("body", [[], "text", 5, True])
+async def test_a_body_that_is_no_object_is_refused(body: Any) -> None:
+    assert "object" in (await refused(body))["detail"]
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "application/json; charset=latin-1"])
+async def test_another_content_type_is_refused(kind: str) -> None:
+    async with door(FakeStack()) as client:
+        headers = {"Content-Type": kind} if kind else {}
+        reply = await client.post("/v1/decisions", content=orjson.dumps(ASKED), headers=headers)
+    assert (reply.status_code, reply.json()["code"]) == (415, "unsupported_media_type")
+
+
+async def test_repeated_keys_are_no_error() -> None:
+    async with door(FakeStack()) as client:
+        body = b'{"customer": "b", "customer": "a", "channel": "web"}'
+        headers = {"Content-Type": "application/json"}
+        reply = await client.post("/v1/decisions", content=body, headers=headers)
+    assert reply.json()["customer"] == "a"
+
+
+async def test_a_reused_request_id_is_a_conflict() -> None:
+    stack = FakeStack(error=RequestIdReused("r1 came with another body"))
+    problem = await refused({**ASKED, "request_id": "r1"}, stack)
+    assert (problem["status"], problem["code"]) == (409, "request_id_reused")
+
+
+async def test_what_is_away_is_a_503_that_says_when_to_repeat() -> None:
+    async with door(FakeStack(error=JournalUnavailable("the disk is full"))) as client:
+        reply = await client.post("/v1/decisions", json=ASKED)
+    assert (reply.status_code, reply.headers["retry-after"]) == (503, "1")
+    assert reply.json()["code"] == "journal_unavailable"
+
+
+async def test_a_fault_inside_tells_nothing_of_the_inside() -> None:
+    class Broken(FakeStack):
+        async def decide(self, ask: Ask) -> Answer:
+            raise KeyError("secret")
+
+    async with door(Broken()) as client:
+        reply = await client.post("/v1/decisions", json=ASKED)
+    assert (reply.status_code, reply.json()["code"]) == (500, "internal")
+    assert "secret" not in reply.text
+
+
+async def test_a_batch_answers_line_by_line_in_order() -> None:
+    class Uneven(FakeStack):
+        async def decide(self, ask: Ask) -> Answer:
+            await asyncio.sleep(0.01 if ask.context["n"] % 7 == 0 else 0)
+            return await FakeStack.decide(self, ask)
+
+    lines = [orjson.dumps({**ASKED, "customer": f"c{n}", "context": {"n": n}}) for n in range(100)]
+    async with door(Uneven()) as client:
+        reply = await batch(client, b"\n".join(lines))
+    assert reply.status_code == 200
+    assert reply.headers["content-type"].startswith("application/x-ndjson")
+    told = [orjson.loads(line) for line in reply.content.splitlines()]
+    assert [one["customer"] for one in told] == [f"c{n}" for n in range(100)]
+
+
+async def test_an_error_in_a_batch_stays_on_its_own_line() -> None:
+    good = orjson.dumps(ASKED)
+    lines = [good, b"{", b"", orjson.dumps({**ASKED, "chanel": "web"}), good]
+    async with door(FakeStack()) as client:
+        told = [
+            orjson.loads(each)
+            for each in (await batch(client, b"\n".join(lines))).content.splitlines()
+        ]
+    assert [one.get("code", "decided") for one in told] == [
+        *("decided", "malformed_json", "unknown_field", "decided")
+    ]
+    assert [one.get("line") for one in told] == [None, 2, 4, None]
+
+
+async def test_a_fault_in_a_batch_stays_on_its_own_line() -> None:
+    class Broken(FakeStack):
+        async def decide(self, ask: Ask) -> Answer:
+            if ask.customer == reference(KEY, "bad"):
+                raise KeyError("secret")
+            return await FakeStack.decide(self, ask)
+
+    lines = [orjson.dumps({**ASKED, "customer": name}) for name in ("good", "bad", "good")]
+    async with door(Broken()) as client:
+        told = [
+            orjson.loads(each)
+            for each in (await batch(client, b"\n".join(lines))).content.splitlines()
+        ]
+    assert [one.get("code", "decided") for one in told] == ["decided", "internal", "decided"]
+
+
+async def test_a_batch_keeps_few_decisions_in_flight() -> None:
+    class Counting(FakeStack):
+        now = 0
+        most = 0
+
+        async def decide(self, ask: Ask) -> Answer:
+            Counting.now += 1
+            Counting.most = max(Counting.most, Counting.now)
+            await asyncio.sleep(0)
+            Counting.now -= 1
+            return await FakeStack.decide(self, ask)
+
+    async with door(Counting()) as client:
+        await batch(client, b"\n".join([orjson.dumps(ASKED)] * 500))
+    assert 1 < Counting.most <= 32
+
+
+async def batch(client: httpx.AsyncClient, body: bytes) -> httpx.Response:
+    """The reply to a batch."""
+    headers = {"Content-Type": "application/x-ndjson"}
+    return await client.post("/v1/decisions:batch", content=body, headers=headers)
+
+
+async def test_a_record_is_shown_with_the_customer_by_name_and_in_words() -> None:
+    customer = reference(KEY, "7590-VHVEG")
+    record: dict[str, Any] = {
+        "version": 1,
+        "request": {"customer": customer, "channel": "web"},
+        "snapshot": {"features": {}},
+        "decision": orjson.loads(orjson.dumps(a_decision())),
+    }
+    async with door(FakeStack(record=record, names={customer: "7590-VHVEG"})) as client:
+        told = (await client.get(f"/v1/decisions/{DECISION_ID}")).json()
+    assert (told["decision_id"], told["customer"]) == (DECISION_ID, "7590-VHVEG")
+    assert told["decision"] == record["decision"]
+    assert "Dropped at hold: 1 (complaint:4711 1)." in told["words"]
+    assert any("upgrade-fiber.web.hero" in sentence for sentence in told["words"])
+
+
+@pytest.mark.parametrize("decision_id", ["nothing", "%FF", "%00", "x" * 300, "..%2F.."])
+async def test_a_decision_that_is_not_there_is_a_problem(decision_id: str) -> None:
+    async with door(FakeStack()) as client:
+        reply = await client.get(f"/v1/decisions/{decision_id}")
+    assert reply.status_code in (404, 422)
+    assert reply.json()["code"] in ("unknown_decision", "invalid_field")

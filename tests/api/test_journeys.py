@@ -1,0 +1,114 @@
+"""The list of journeys: its question to Temporal, its pages, its links."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from api.journeys import JourneyRun
+from engine.errors import JourneysUnavailable
+from engine.ledger.references import reference
+from tests.support.doors import KEY, LATER, FakeStack, door
+
+
+def a_run() -> JourneyRun:
+    """A running complaint."""
+    return JourneyRun(
+        id="complaint:c1:4711",
+        run_id="r-1",
+        status="running",
+        kind="complaint",
+        customer="c1",
+        stage="promised",
+        owner="team-a",
+        waiting_for="resolution",
+        due=LATER,
+    )
+
+
+async def test_a_journey_is_shown_with_its_customer_by_name_and_a_link() -> None:
+    async with door(FakeStack(runs=(a_run(),), names={"c1": "7590-VHVEG"})) as client:
+        told = (await client.get("/v1/journeys")).json()
+    assert told == {
+        "journeys": [
+            {
+                "id": "complaint:c1:4711",
+                "customer": "7590-VHVEG",
+                "kind": "complaint",
+                "stage": "promised",
+                "owner": "team-a",
+                "waiting_for": "resolution",
+                "due": "2026-03-04T12:00:00+00:00",
+                "status": "running",
+                "temporal_ui": "http://ui/namespaces/default/workflows/complaint%3Ac1%3A4711/r-1",
+            }
+        ],
+        "cursor": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("parameters", "query"),
+    [
+        ("", "JourneyKind IS NOT NULL"),
+        ("kind=complaint&open=true", "JourneyKind = 'complaint' AND ExecutionStatus = 'Running'"),
+        ("open=false", "JourneyKind IS NOT NULL AND ExecutionStatus != 'Running'"),
+        (
+            "kind=renewal&stage=offer&customer=a%40b.c",
+            "JourneyKind = 'renewal' AND Stage = 'offer'"
+            f" AND Customer = '{reference(KEY, 'a@b.c')}'",
+        ),
+    ],
+)
+async def test_filters_become_the_question_to_temporal(parameters: str, query: str) -> None:
+    stack = FakeStack()
+    async with door(stack) as client:
+        await client.get(f"/v1/journeys?{parameters}")
+    assert stack.queries == [(query, 100, b"")]
+
+
+async def test_the_cursor_of_one_page_leads_to_the_next() -> None:
+    stack = FakeStack(following=b"\xffnext?")
+    async with door(stack) as client:
+        cursor = (await client.get("/v1/journeys?limit=1")).json()["cursor"]
+        await client.get("/v1/journeys", params={"limit": 1, "cursor": cursor})
+    assert stack.queries[1][1:] == (1, b"\xffnext?")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "limit=0",
+        "limit=1001",
+        "limit=many",
+        "open=perhaps",
+        "kind=' OR 1=1",
+        "stage=a'b",
+        "cursor=%C3%A9",
+        "cursor=abc",
+        "customer=",
+        "costumer=x",
+    ],
+)
+async def test_a_question_that_makes_no_sense_is_refused(parameters: str) -> None:
+    stack = FakeStack()
+    async with door(stack) as client:
+        reply = await client.get(f"/v1/journeys?{parameters}")
+    assert reply.status_code == 422
+    assert reply.json()["code"] in ("invalid_field", "unknown_field")
+    assert parameters.partition("=")[0] in reply.json()["detail"]
+    assert stack.queries == []
+
+
+async def test_a_cursor_is_base_64_of_temporals_token() -> None:
+    stack = FakeStack(following=b"token")
+    async with door(stack) as client:
+        cursor = (await client.get("/v1/journeys")).json()["cursor"]
+    assert base64.urlsafe_b64decode(cursor) == b"token"
+
+
+async def test_without_temporal_the_list_is_a_503() -> None:
+    async with door(FakeStack(error=JourneysUnavailable("Temporal can't be reached."))) as client:
+        reply = await client.get("/v1/journeys")
+    assert (reply.status_code, reply.json()["code"]) == (503, "journeys_unavailable")

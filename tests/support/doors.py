@@ -1,0 +1,231 @@
+"""The HTTP app over fakes that remember what they were asked, and builders with defaults."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from api.app import Parts, create_app
+from api.journeys import JourneyRun
+from api.readiness import Check, Readiness
+from engine.catalog import Bundle, Channel, Purpose
+from engine.errors import TactfulError, UnknownDecision
+from engine.ledger.outcomes import Outcome
+from engine.ledger.references import reference
+from engine.live import Answer, Ask
+from engine.types import Candidate, Decision, Drop, Event, Hold, Level, Offer, Snapshot, Stage
+from engine.types import Status as CandidateStatus
+from workflows.acceptance import Accepted
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+KEY = b"k" * 32
+DECISION_ID = "01KJMK6G00ABCDEFGHJKMNPQRS"
+
+
+def a_bundle() -> Bundle:
+    """A business with two channels and two purposes, and nothing to say."""
+    return Bundle(
+        hash="sha256:0",
+        name="test",
+        currency="EUR",
+        channels={
+            "web": Channel(name="web", in_page=True),
+            "email": Channel(name="email", in_page=False),
+        },
+        purposes={
+            name: Purpose(name=name, default_consent={}, levels=frozenset(Level))
+            for name in ("sales", "service")
+        },
+        groups={},
+        actions={},
+        limits=(),
+        context_weights=(),
+        holds={},
+        max_ages={},
+        minimum_propensity=0.0,
+        minimum_priority=0.0,
+        fallbacks={},
+    )
+
+
+def a_hold(hold_id: str = "complaint:4711") -> Hold:
+    """The hold of an open complaint."""
+    return Hold(
+        id=hold_id,
+        purposes=("sales",),
+        tags=("commercial",),
+        since=NOW,
+        because="complaint 4711 is open",
+        owner="complaint:c1:4711",
+        seq=7,
+    )
+
+
+def an_offer() -> Offer:
+    """One sales offer."""
+    return Offer(
+        action="upgrade-fiber",
+        treatment="upgrade-fiber.web.hero",
+        purpose="sales",
+        tags=("commercial",),
+        group="internet",
+        rank=1,
+        propensity=0.12,
+        priority=3.4,
+        content={"title": "Faster"},
+    )
+
+
+def a_decision(**changes: Any) -> Decision:
+    """A full decision with one offer and one hold."""
+    dropped = Drop(stage=Stage.HOLD, rule="complaint:4711", detail="held", until=None)
+    candidate = Candidate(
+        action="upgrade-tv",
+        treatment="upgrade-tv.web",
+        status=CandidateStatus.DROPPED,
+        drops=(dropped,),
+    )
+    parts: dict[str, Any] = {
+        "decision_id": DECISION_ID,
+        "at": NOW,
+        "level": Level.FULL,
+        "because": (),
+        "placements": {"main": (an_offer(),)},
+        "holds": (a_hold(),),
+        "candidates": (candidate,),
+        "funnel": {"hold": {"complaint:4711": 1}},
+        "bundle": "sha256:0",
+    }
+    return Decision(**{**parts, **changes})
+
+
+ACCEPTED = Accepted(accepted=1, duplicates=0, journeys=("j",), pending=False)
+
+
+@dataclass(slots=True)
+class FakeStack:
+    """Everything behind the doors. `changes` holds all that was asked to be done, in order."""
+
+    decision: Decision = field(default_factory=a_decision)
+    error: TactfulError | None = None
+    accepted: Accepted = ACCEPTED
+    record: Mapping[str, Any] | None = None
+    new_outcome: bool = True
+    snapshot: Snapshot | None = None
+    latest: tuple[str, ...] = ()
+    messages: Sequence[Mapping[str, Any]] = ()
+    runs: Sequence[JourneyRun] = ()
+    following: bytes = b""
+    aliases: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    changes: list[Any] = field(default_factory=list[Any])
+    queries: list[tuple[str, int, bytes]] = field(default_factory=list[tuple[str, int, bytes]])
+    names: dict[str, str] = field(default_factory=dict[str, str])
+    required: dict[str, Check] = field(default_factory=dict[str, Check])
+    desired: dict[str, Check] = field(default_factory=dict[str, Check])
+
+    def _fail(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+    async def resolve(self, name: str | tuple[str, str]) -> str:
+        named = name if isinstance(name, str) else self.aliases.get(name, f"{name[0]}:{name[1]}")
+        return reference(KEY, named)
+
+    async def remember(self, external_id: str) -> str:
+        customer = await self.resolve(external_id)
+        self.names[customer] = external_id
+        return customer
+
+    async def external(self, customers: Sequence[str]) -> Mapping[str, str]:
+        return {customer: self.names.get(customer, customer) for customer in customers}
+
+    async def decide(self, ask: Ask) -> Answer:
+        self._fail()
+        self.changes.append(ask)
+        return Answer(decision=self.decision, took_ms=0.81234)
+
+    async def accept(self, events: Sequence[Event]) -> Accepted:
+        self._fail()
+        self.changes.extend(events)
+        return self.accepted
+
+    async def record_outcome(self, outcome: Outcome) -> bool:
+        self._fail()
+        self.changes.append(outcome)
+        return self.new_outcome
+
+    async def decision_record(self, decision_id: str) -> Mapping[str, Any]:
+        if self.record is None:
+            raise UnknownDecision(f"there is no decision {decision_id!r}")
+        return self.record
+
+    async def view(self, customer: str) -> tuple[Snapshot, Sequence[str]]:
+        self._fail()
+        return self.snapshot or Snapshot(customer=customer, reconciled=True), self.latest
+
+    async def inbox(self, customer: str) -> Sequence[Mapping[str, Any]]:
+        return self.messages
+
+    async def set_consent(self, *change: Any) -> None:
+        self.changes.append(("consent", *change))
+
+    async def place_operator_hold(self, *change: Any) -> str:
+        self.changes.append(("hold", *change))
+        return "operator:1"
+
+    async def end_hold_by_operator(self, *change: Any) -> None:
+        self._fail()
+        self.changes.append(("end", *change))
+
+    async def page(
+        self, query: str, limit: int, token: bytes
+    ) -> tuple[Sequence[JourneyRun], bytes]:
+        self._fail()
+        self.queries.append((query, limit, token))
+        return self.runs, self.following
+
+    def parts(self) -> Parts:
+        """All parts of the app: this."""
+        return Parts(
+            decider=self,
+            acceptance=self,
+            customers=self,
+            knowledge=self,
+            silences=self,
+            records=self,
+            outcomes=self,
+            visibility=self,
+            bundle=a_bundle,
+            now=lambda: NOW,
+            temporal_ui="http://ui/namespaces/default",
+            readiness=Readiness(required=self.required, desired=self.desired),
+        )
+
+
+@asynccontextmanager
+async def door(stack: FakeStack) -> AsyncGenerator[httpx.AsyncClient]:
+    """A client of the app over this stack; what breaks inside is answered as a server would."""
+    transport = httpx.ASGITransport(create_app(stack.parts()), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://tactful") as client:
+        yield client
+
+
+def a_cloud_event(**changes: Any) -> dict[str, Any]:
+    """A complaint in structured mode; a change to None leaves the attribute out."""
+    event: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": "e1",
+        "source": "/crm",
+        "type": "complaint.opened",
+        "subject": "7590-VHVEG",
+        "data": {"case": "4711"},
+    }
+    return {name: value for name, value in {**event, **changes}.items() if value is not None}
+
+
+LATER = NOW + timedelta(days=3)
