@@ -1,0 +1,1 @@
+"""What `make bench` runs: our decisions beside what a user would otherwise pick, in one run."""
