@@ -1,4 +1,4 @@
-"""The load generator believes nothing: what is cut, wrong or empty is never counted as an answer."""
+"""The load generator believes nothing: what is cut, wrong or empty never counts as an answer."""
 
 from __future__ import annotations
 
