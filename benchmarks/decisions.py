@@ -25,6 +25,7 @@ from benchmarks.results import CONNECTIONS, CONTESTANTS, OURS, Round, ratios, ra
 from benchmarks.stack import CHANNEL, Stack, clear_stream, open_stack
 from engine.ledger import keys
 
+FIRST_SECONDS = 3.0
 PLACEMENTS = ({"name": "hero", "limit": 1}, {"name": "rail", "limit": 3})
 CONTEXT = {"page": "billing"}
 
@@ -80,7 +81,7 @@ def _measure(stack: Stack, effort: Effort) -> list[Round]:
     pipelines = _write(stack.folder / "pipelines", map(pipeline, _references(stack)))
     readers = FeatureReads(stack.site)
     rounds: list[Round] = []
-    _warm_up(stack, questions, effort.seconds)
+    _warm_up(stack, questions, max(FIRST_SECONDS, effort.seconds))
     for number in range(effort.rounds):
         say(f"round {number + 1} of {effort.rounds}")
         ours, feast = readers.measure(_references(stack)[: effort.reads])
