@@ -24,7 +24,7 @@ SOURCE = "demo"
 PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.25
 CANDIDATES = 40
-TEACHERS = 900
+TEACHERS = 400
 
 
 def run(settings: Settings, customers: Path | None = None) -> None:
