@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
 
+import uvloop
 from fastapi import FastAPI, Response
 
-from api import contract, errors
+from api import contract, errors, server
+from api.checks import readiness
 from api.customer_view import CustomerView
 from api.customers import (
     ConsentChange,
@@ -25,12 +29,23 @@ from api.customers import (
 from api.decision_reply import DecisionRecord, DecisionReply
 from api.decisions import Decider, DecisionRequest, Decisions, Records
 from api.events import Accepts, EventRoutes, EventSent, EventsReply
-from api.journeys import JourneyRoutes, JourneysReply, Visibility
+from api.journeys import (
+    JourneyRoutes,
+    JourneysReply,
+    TemporalVisibility,
+    Visibility,
+    interface_address,
+)
+from api.knowledge import LedgerKnowledge
 from api.metrics import CountInFlight, Metrics
 from api.outcomes import OutcomeReply, OutcomeRequest, OutcomeRoutes, Outcomes
 from api.readiness import Readiness
 from api.security import BodyLimit, RawPath
+from api.server import listen
+from api.settings import Settings, site
 from engine.catalog import Bundle
+from workflows.parts import Parts as StackParts
+from workflows.parts import open_parts
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 SHOWN = (
@@ -132,6 +147,44 @@ def routes_of(
         JourneyRoutes(visibility=parts.visibility, customers=customers, ui=parts.temporal_ui),
         parts.readiness,
     )
+
+
+def wired(stack: StackParts, metrics: Metrics | None = None) -> Parts:
+    """The routes' parts from a real stack that is open."""
+    ledger, where = stack.ledger, stack.site
+    return Parts(
+        decider=stack.decider,
+        acceptance=stack.acceptance,
+        customers=ledger.customers,
+        knowledge=LedgerKnowledge(ledger),
+        silences=ledger,
+        records=ledger,
+        outcomes=ledger,
+        visibility=TemporalVisibility(stack.client),
+        bundle=stack.bundle,
+        now=ledger.clock.now,
+        temporal_ui=interface_address(where.temporal_ui, where.temporal_namespace),
+        readiness=readiness(stack),
+        metrics=metrics or Metrics(),
+    )
+
+
+def serve(settings: Settings, ready: Callable[[], None] = lambda: None) -> None:
+    """Run the API of this stack until SIGTERM or SIGINT; `ready` is called once it listens.
+
+    Raises StackError when the port is taken, JournalUnavailable when the journal can't be opened.
+    """
+    with (
+        listen(settings.api_host, settings.api_port) as listening,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        runner.run(serve_on(listening, settings, ready))
+
+
+async def serve_on(listening: socket.socket, settings: Settings, ready: Callable[[], None]) -> None:
+    """Open the parts, serve them, close them."""
+    async with open_parts(site(settings)) as stack:
+        await server.run(create_app(wired(stack)), listening, ready)
 
 
 def add_metrics(app: FastAPI, metrics: Metrics) -> None:

@@ -1,9 +1,10 @@
 """/healthz and /readyz: whether the process lives, and whether it can do its work.
 
-Not ready: the journal (nothing could be accepted), Redis (nothing could be read or committed) or a
-bundle is missing. Degraded only: Temporal is away (events answer `"routing": "pending"`, holds act
-all the same), or the live state is not reconciled (decisions stay careful until the rebuild, which
-starts by itself, is through); taking the API out of service would help nobody then.
+Not ready: the journal is missing (nothing could be accepted) or Redis (nothing could be read or
+committed), or the live state was not reconciled once since the process started. Degraded only:
+Temporal is away (events answer `"routing": "pending"`, holds act all the same), the live state is
+being restored (decisions are careful meanwhile), or the files of the bundle are broken (the last
+good one stays in force). Taking the API out of service would help nobody then.
 """
 
 from __future__ import annotations
