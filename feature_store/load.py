@@ -16,7 +16,7 @@ from engine.ledger.references import reference
 from engine.ledger.site import Site
 from engine.types import Scalar
 from feature_store.mapping import MappingFile, read_mapping, split_views
-from feature_store.offline import LABELS, append_labels, append_rows
+from feature_store.offline import append_labels, append_rows
 from feature_store.online import Row, write_rows
 from feature_store.tables import Line, Table, open_table
 
@@ -250,13 +250,3 @@ async def _write(
         append_labels(site, rules.label[0], labels, at)
     if redis is not None:
         await write_rows(redis, rows)
-
-
-__all__ = [
-    "LABELS",
-    "Consent",
-    "Known",
-    "Problem",
-    "Summary",
-    "load_customers",
-]

@@ -150,7 +150,7 @@ def _source(feature: str, raw: Mapping[str, Any]) -> Source:
         kind=kind,
         columns=tuple(columns),
         values=None if values is None else _translation(feature, kind, _table(values, feature)),
-        counted=frozenset(str(each) for each in raw["count"]) if "count" in raw else None,
+        counted=_cells(raw["count"], f"{feature}: `count`") if "count" in raw else None,
         minimum=raw.get("minimum"),
         blank=raw.get("blank", _MISSING),
         blank_if=_texts(raw.get("blank_if") or {}, feature),
@@ -160,7 +160,20 @@ def _source(feature: str, raw: Mapping[str, Any]) -> Source:
 def _translation(feature: str, kind: Kind, raw: Mapping[str, Any]) -> Mapping[str, Scalar]:
     for value in raw.values():
         _check_kind(feature, kind, value)
-    return {str(cell): value for cell, value in raw.items()}
+    return {_cell(cell): value for cell, value in raw.items()}
+
+
+def _cell(raw: object) -> str:
+    """A cell's text as a mapping names it: YAML takes a bare Yes or No for something else."""
+    if raw is None or isinstance(raw, bool):
+        raise ValueError(f"{raw!r} as the text of a cell must be in quotes")
+    return str(raw)
+
+
+def _cells(raw: object, where: str) -> frozenset[str]:
+    if not isinstance(raw, list):
+        raise ValueError(f"{where} must be a list")
+    return frozenset(_cell(each) for each in cast(list[object], raw))
 
 
 def _check_kind(feature: str, kind: Kind, value: object) -> None:
@@ -179,18 +192,18 @@ def _label(raw: Mapping[str, Any]) -> tuple[str, str, Mapping[str, bool]]:
     values = _table(raw["values"], "`label`: `values`")
     if not all(isinstance(value, bool) for value in values.values()):
         raise ValueError("`label`: `values` must map cells to true or false")
-    return str(raw["name"]), str(raw["column"]), {str(cell): v for cell, v in values.items()}
+    return str(raw["name"]), str(raw["column"]), {_cell(cell): v for cell, v in values.items()}
 
 
 def _consent(raw: Any) -> ConsentColumn:
     entry = _table(raw, "`consents`")
     _only(entry, {"purposes", "channel", "column", "granted", "refused"}, "`consents`")
     return ConsentColumn(
-        purposes=tuple(entry["purposes"]),
+        purposes=tuple(sorted(_cells(entry["purposes"], "`consents`: `purposes`"))),
         channel=str(entry["channel"]),
         column=str(entry["column"]),
-        granted=frozenset(str(each) for each in entry.get("granted", ())),
-        refused=frozenset(str(each) for each in entry.get("refused", ())),
+        granted=_cells(entry.get("granted", []), "`consents`: `granted`"),
+        refused=_cells(entry.get("refused", []), "`consents`: `refused`"),
     )
 
 
