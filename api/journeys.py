@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +16,7 @@ import orjson
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from temporalio.client import Client, WorkflowExecution
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from api.contract import reply
 from api.errors import InvalidField
@@ -22,7 +24,8 @@ from api.parsing import Key
 from engine.errors import JourneysUnavailable
 from workflows.search_attributes import CUSTOMER, DUE, KIND, OWNER, STAGE, WAITING_FOR
 
-LIST_TIMEOUT = timedelta(seconds=3)
+LIST_SECONDS = 3.0
+SEAL_BYTES = 8
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 """A kind or stage; the pattern also keeps quotes out of the visibility query."""
 
@@ -77,7 +80,7 @@ class JourneyRun:
 
 
 class Visibility(Protocol):
-    """Lists runs a page at a time. Raises JourneysUnavailable, InvalidField for a strange token."""
+    """Lists runs a page at a time. Raises JourneysUnavailable."""
 
     async def page(
         self, query: str, limit: int, token: bytes
@@ -103,15 +106,17 @@ class TemporalVisibility:
     ) -> tuple[Sequence[JourneyRun], bytes]:
         """The runs of one page, and the token of the next: empty when there is none."""
         listing = self.client.list_workflows(
-            query, page_size=limit, next_page_token=token or None, rpc_timeout=LIST_TIMEOUT
+            query,
+            page_size=limit,
+            next_page_token=token or None,
+            rpc_timeout=timedelta(seconds=LIST_SECONDS),
         )
         try:
-            await listing.fetch_next_page()
+            async with asyncio.timeout(LIST_SECONDS):  # the client's own tries may take longer
+                await listing.fetch_next_page()
+        except TimeoutError:
+            raise JourneysUnavailable(f"Temporal gave no list within {LIST_SECONDS:g} s.") from None
         except RPCError as error:
-            if error.status is RPCStatusCode.INVALID_ARGUMENT and token:
-                raise InvalidField(
-                    "cursor is not one that this list gave for this question."
-                ) from error
             raise JourneysUnavailable(f"Temporal did not list journeys: {error.message}") from error
         except RuntimeError as error:  # how a lazy client says that it can't connect
             raise JourneysUnavailable("Temporal can't be reached.") from error
@@ -152,12 +157,31 @@ def visibility_query(asked: JourneyFilter, reference: str | None) -> str:
     return " AND ".join(terms)
 
 
-def read_cursor(cursor: str | None) -> bytes:
-    """The page token inside a cursor. Raises InvalidField."""
+def write_cursor(question: str, token: bytes) -> str | None:
+    """The cursor of the page that a token leads to, sealed to its question; None for no token."""
+    return base64.urlsafe_b64encode(_seal(question, token) + token).decode() if token else None
+
+
+def read_cursor(question: str, cursor: str | None) -> bytes:
+    """The page token of a cursor; Temporal fails on strange ones. Raises InvalidField.
+
+    >>> read_cursor("open", write_cursor("open", b"next"))
+    b'next'
+    """
+    if cursor is None:
+        return b""
     try:
-        return base64.urlsafe_b64decode(cursor.encode("ascii")) if cursor else b""
+        sealed = base64.b64decode(cursor.encode("ascii"), b"-_", validate=True)
     except (binascii.Error, ValueError):
-        raise InvalidField("cursor is not one that this list gave.") from None
+        sealed = b""
+    token = sealed[SEAL_BYTES:]
+    if not token or sealed[:SEAL_BYTES] != _seal(question, token):
+        raise InvalidField("cursor is not one that this list gave for the same question.")
+    return token
+
+
+def _seal(question: str, token: bytes) -> bytes:
+    return hashlib.sha256(question.encode() + b"\0" + token).digest()[:SEAL_BYTES]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,13 +195,14 @@ class JourneyRoutes:
     async def list_journeys(self, asked: Annotated[JourneyFilter, Query()]) -> Response:
         """Journeys by customer, kind and stage, open and closed ones unless `open` says which."""
         reference = await self.customers.resolve(asked.customer) if asked.customer else None
-        token = read_cursor(asked.cursor)
-        runs, following = await self.visibility.page(
-            visibility_query(asked, reference), asked.limit, token
-        )
+        question = visibility_query(asked, reference)
+        token = read_cursor(question, asked.cursor)
+        runs, following = await self.visibility.page(question, asked.limit, token)
         names = await self.customers.external(list({run.customer for run in runs}))
-        cursor = base64.urlsafe_b64encode(following).decode() if following else None
-        told = {"journeys": [self.shown(run, names) for run in runs], "cursor": cursor}
+        told = {
+            "journeys": [self.shown(run, names) for run in runs],
+            "cursor": write_cursor(question, following),
+        }
         return Response(orjson.dumps(told), media_type="application/json")
 
     def shown(self, run: JourneyRun, names: Mapping[str, str]) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-
 import pytest
 
 from api.journeys import JourneyRun
@@ -101,11 +99,24 @@ async def test_a_question_that_makes_no_sense_is_refused(parameters: str) -> Non
     assert stack.queries == []
 
 
-async def test_a_cursor_is_base_64_of_temporals_token() -> None:
+@pytest.mark.parametrize("change", ["kind=renewal", "open=true", "customer=a"])
+async def test_a_cursor_belongs_to_its_question(change: str) -> None:
     stack = FakeStack(following=b"token")
     async with door(stack) as client:
         cursor = (await client.get("/v1/journeys")).json()["cursor"]
-    assert base64.urlsafe_b64decode(cursor) == b"token"
+        other = await client.get(f"/v1/journeys?cursor={cursor}&{change}")
+    assert (other.status_code, other.json()["code"]) == (422, "invalid_field")
+    assert len(stack.queries) == 1
+
+
+async def test_a_cursor_that_was_tampered_with_is_refused() -> None:
+    stack = FakeStack(following=b"token")
+    async with door(stack) as client:
+        cursor: str = (await client.get("/v1/journeys")).json()["cursor"]
+        for wrong in (cursor[:-4] + "AAA=", cursor[4:], cursor + "AAAA", cursor.upper()):
+            reply = await client.get("/v1/journeys", params={"cursor": wrong})
+            assert reply.status_code == 422
+    assert len(stack.queries) == 1
 
 
 async def test_without_temporal_the_list_is_a_503() -> None:
