@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -176,21 +176,32 @@ def api(data_dir: DataDir = None, api_port: ApiPort = None) -> None:
 @app.command()
 def worker(data_dir: DataDir = None, ready_file: ReadyFile = None) -> None:
     """Run one worker alone: the journeys and what they do."""
-    import asyncio
-
     from workflows.worker import run
 
-    asyncio.run(run(_site_of_a_part(data_dir), _tell_file(ready_file)))
+    _run_until_stopped(run(_site_of_a_part(data_dir), _tell_file(ready_file)))
 
 
 @app.command()
 def reconciler(data_dir: DataDir = None, ready_file: ReadyFile = None) -> None:
     """Run the reconciler alone: it keeps holds and journeys in step, and delivers what waits."""
-    import asyncio
-
     from workflows.reconciler import run
 
-    asyncio.run(run(_site_of_a_part(data_dir), _tell_file(ready_file)))
+    _run_until_stopped(run(_site_of_a_part(data_dir), _tell_file(ready_file)))
+
+
+def _run_until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    """Run it; SIGTERM and SIGINT cancel it unless it has handlers of its own."""
+    import asyncio
+    import signal
+
+    async def run() -> None:
+        task = asyncio.ensure_future(work)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(run())
 
 
 def _site_of_a_part(data_dir: Path | None) -> Site:

@@ -10,9 +10,11 @@ from typing import Annotated, Any, cast
 import typer
 
 from api.options import AsJson, DataDir, JsonFile
-from engine.errors import InvalidInput, TactfulError
+from engine.errors import TactfulError
 
 load_app = typer.Typer(help="Bring data in.", no_args_is_help=True)
+MODELS = ("churn", "acceptance")
+
 models_app = typer.Typer(help="Models.", no_args_is_help=True)
 bundle_app = typer.Typer(help="What the business decided.", no_args_is_help=True)
 
@@ -67,7 +69,7 @@ def load_customers(
 
 
 def _made_up(count: int, seed: int) -> Any:
-    from feature_store.examples import customers_table
+    from feature_store.generate import customers_table
 
     return customers_table(count, seed)
 
@@ -84,17 +86,20 @@ def train(
     """Train, evaluate and register models; each is promoted if it passes the gate."""
     from api.running import at_running_stack
     from api.settings import load_settings, site
+    from engine.bundle import load_bundle
     from models.train import train_acceptance, train_churn
 
-    trainers = {"churn": train_churn, "acceptance": train_acceptance}
-    if model is not None and model not in trainers:
-        raise typer.BadParameter(f"{model!r} is none of {', '.join(trainers)}")
+    if model not in (None, *MODELS):
+        raise typer.BadParameter(f"{model!r} is none of {', '.join(MODELS)}")
     place = site(at_running_stack(load_settings({"data_dir": data_dir})))
-    results: dict[str, Any] = {}
-    for name in [model] if model else trainers:
+    for name in [model] if model else MODELS:
         typer.echo(f"training {name}", err=True)
-        results[name] = trainers[name](place)
-    typer.echo(json.dumps(results))
+        bundle = load_bundle(place.bundle)
+        report = train_churn(place) if name == "churn" else train_acceptance(place, bundle)
+        if as_json:
+            typer.echo(json.dumps(report))
+        else:
+            _tell(report, None)
 
 
 @models_app.command(
@@ -111,7 +116,7 @@ def evaluate(
     """Train the pipeline of our models on any table, and say how good it is on another."""
     from models.evaluate import evaluate as measure
 
-    result = measure(train_file, test_file, target, separator=sep)
+    result = measure(train_file, test_file, target, sep)
     _tell(result, out)
 
 
@@ -135,30 +140,41 @@ def check(
 
 def bench(
     what: Annotated[str, typer.Argument(help="decisions, journeys or models.")] = "decisions",
+    quick: Annotated[bool, typer.Option("--quick", help="Shorter, and less exact.")] = False,
     out: JsonFile = None,
 ) -> None:
     """Measure this machine; prints a table and, with --json, writes the numbers to a file."""
-    import importlib.util
+    import importlib
 
-    if not what.isidentifier() or importlib.util.find_spec("benchmarks") is None:
-        raise TactfulError(
-            "benchmarks are part of the source tree: run this there, by `make bench`"
-        )
-    if importlib.util.find_spec(f"benchmarks.{what}") is None:
-        raise InvalidInput(f"there is no benchmark {what!r}")
-    benchmark = importlib.import_module(f"benchmarks.{what}")
-    _tell(benchmark.run(), out)
+    try:
+        benchmark = importlib.import_module(f"benchmarks.{what}")
+        measure, lines = benchmark.run, benchmark.lines
+    except ModuleNotFoundError as error:
+        if error.name == "benchmarks":
+            reason = "benchmarks are part of the source tree: run `make bench` there"
+            raise TactfulError(reason) from None
+        raise typer.BadParameter(f"there is no benchmark {what!r}") from None
+    except AttributeError:
+        raise typer.BadParameter(f"{what!r} is no benchmark") from None
+    result = measure(quick=quick)
+    typer.echo("\n".join(lines(result)))
+    _write(result, out)
 
 
 def _tell(result: Any, out: Path | None) -> None:
     for name, value in _flat(result):
         shown = f"{value:.4f}" if isinstance(value, float) else value
         typer.echo(f"{name:<40} {shown}")
-    if out is not None:
-        try:
-            out.write_text(json.dumps(result, indent=1) + "\n")
-        except OSError as error:
-            raise TactfulError(f"{out} can't be written: {error.strerror}") from None
+    _write(result, out)
+
+
+def _write(result: Any, out: Path | None) -> None:
+    if out is None:
+        return
+    try:
+        out.write_text(json.dumps(result, indent=1) + "\n")
+    except OSError as error:
+        raise TactfulError(f"{out} can't be written: {error.strerror}") from None
 
 
 def _flat(result: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

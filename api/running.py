@@ -153,9 +153,16 @@ def _announced(data_dir: Path) -> Running | None:
         return None
 
 
-def at_running_stack(settings: Settings) -> Settings:
-    """The settings with the addresses of the stack that runs; what was set on purpose stays."""
+def at_running_stack(settings: Settings, patience_seconds: float = 0.0) -> Settings:
+    """The settings with the addresses of the stack that runs; what was set on purpose stays.
+
+    `patience_seconds`: how long a stack that is about to start is waited for.
+    """
+    deadline = time.monotonic() + patience_seconds
     running = running_stack(settings.data_dir)
+    while running is None and is_locked(settings.data_dir) and time.monotonic() < deadline:
+        time.sleep(0.2)
+        running = running_stack(settings.data_dir)
     if running is None:
         return settings
     found = {
@@ -175,7 +182,7 @@ def redis_of(settings: Settings) -> Generator[str]:
     One's own or the running stack's if there is one; else Valkey is started on a free port.
     Raises StackError while another command has the directory.
     """
-    settings = at_running_stack(settings)
+    settings = at_running_stack(settings, patience_seconds=START_SECONDS)
     if settings.redis_url:
         yield settings.redis_url
         return

@@ -167,11 +167,14 @@ def load_settings(options: Mapping[str, object] | None = None) -> Settings:
     if CONFIG_VARIABLE in os.environ and not config_file().is_file():
         raise StackError(f"{CONFIG_VARIABLE} names {config_file()}, which is no file")
     try:
+        if config_file().is_file():
+            tomllib.loads(config_file().read_text())
+    except (OSError, ValueError) as error:
+        raise StackError(f"{config_file()} is no valid TOML: {error}") from None
+    try:
         return Settings.model_validate(given)
     except ValidationError as error:
         raise StackError("; ".join(_problems(error))) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise StackError(f"{config_file()} is no valid TOML: {error}") from None
 
 
 def _problems(error: ValidationError) -> list[str]:
