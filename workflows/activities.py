@@ -26,9 +26,10 @@ from engine.errors import (
     Unavailable,
 )
 from engine.live import Answer, Ask
-from engine.types import Hold, JourneyState, Placement
+from engine.types import Hold, JourneyState
 from workflows import steps
 from workflows.steps import DecisionView, HeldBy, Proposal, Sent, SentStatus
+from workflows.translation import ask_of, held_by, message_of, view_of
 
 RETRIED: Mapping[type[TactfulError], bool] = {
     InvalidInput: False,
@@ -41,7 +42,6 @@ RETRIED: Mapping[type[TactfulError], bool] = {
 }
 """Whether a step that meets this error, or one derived from it, is tried again."""
 
-DEADLINE_MS = 1_000
 RPC_TIMEOUT = timedelta(seconds=5)
 
 
@@ -115,14 +115,14 @@ class JourneyActivities:
 
     @activity.defn(name=steps.DECIDE)
     async def decide(self, question: steps.Question) -> DecisionView:
-        """One decision for one step: its key is the request id, so a repeated step gets its answer."""
+        """One decision for one step, whose key is the request id: repeated, it gets its answer."""
         with errors_for_temporal():
             answer = await self._decider.decide(ask_of(question))
         return view_of(answer, question.channel)
 
     @activity.defn(name=steps.SEND)
     async def send(self, dispatch: steps.Dispatch) -> Sent:
-        """Send a message. A refusal is an answer; a delivery that must be tried again is an error."""
+        """Send a message. A refusal is an answer; what must be tried again is an error."""
         with errors_for_temporal():
             external = await self._book.external_id(dispatch.customer)
             message = message_of(dispatch, external, self._exemption(dispatch.proposal))
@@ -169,7 +169,7 @@ class JourneyActivities:
 
     @activity.defn(name=steps.TELL)
     async def tell(self, told: steps.News) -> tuple[str, ...]:
-        """Tell the customer's other journeys; answers those that heard it. One that has ended needs no news."""
+        """Tell the customer's other journeys; answers those that still ran to hear it."""
         with errors_for_temporal():
             running = await self._book.journeys(told.customer)
         others = [journey.id for journey in running if journey.id != told.teller]
@@ -189,65 +189,6 @@ class JourneyActivities:
     def _exemption(self, proposal: Proposal) -> str | None:
         action = self._bundle().actions.get(proposal.offer.action)
         return action.exempt if action else None
-
-
-def ask_of(question: steps.Question) -> Ask:
-    """The question as the engine takes it."""
-    return Ask(
-        customer=question.customer,
-        channel=question.channel,
-        placements=(Placement(limit=question.limit),),
-        context=question.context,
-        purposes=question.purposes,
-        tags=question.tags,
-        deadline_ms=DEADLINE_MS,
-        request_id=question.step,
-        digest=question.step,
-        at=question.at,
-    )
-
-
-def view_of(answer: Answer, channel: str) -> DecisionView:
-    """The part of a decision that a journey keeps in its history."""
-    decision = answer.decision
-    return DecisionView(
-        decision_id=decision.decision_id,
-        level=decision.level,
-        because=decision.because,
-        proposals=tuple(
-            Proposal(offer=offer, channel=channel, decision_id=decision.decision_id)
-            for offer in decision.offers
-        ),
-        holds=tuple(held_by(hold) for hold in decision.holds),
-        scores=dict(decision.scores.customer),
-    )
-
-
-def held_by(hold: Hold) -> HeldBy:
-    """A hold as a journey sees it."""
-    return HeldBy(id=hold.id, purposes=hold.purposes, tags=hold.tags, because=hold.because)
-
-
-def message_of(dispatch: steps.Dispatch, external_customer: str, exempt: str | None) -> Message:
-    """The message that a channel delivers."""
-    offer = dispatch.proposal.offer
-    return Message(
-        message_id=dispatch.message_id,
-        customer=dispatch.customer,
-        external_customer=external_customer,
-        channel=dispatch.proposal.channel,
-        action=offer.action,
-        treatment=offer.treatment,
-        group=offer.group,
-        purpose=offer.purpose,
-        tags=offer.tags,
-        content=offer.content,
-        decision_id=dispatch.proposal.decision_id,
-        journey=dispatch.journey,
-        step=dispatch.step,
-        at=dispatch.at,
-        exempt=exempt,
-    )
 
 
 def retried(error: TactfulError) -> bool:

@@ -68,11 +68,11 @@ class Board:
             waiting_for=self.waiting_for,
         )
 
-    def details(self, milestones: Sequence[Milestone]) -> str:
+    def details(self, title: str, milestones: Sequence[Milestone]) -> str:
         """The board as the Temporal UI shows it, in Markdown."""
         until = f" until {self.due.strftime(MINUTES)}" if self.due else ""
         heads = (
-            f"**{self.stage}**, owner: {self.owner or 'nobody'}",
+            f"**{title}: {self.stage}**, owner: {self.owner or 'nobody'}",
             f"Waiting for {self.waiting_for}{until}" if self.waiting_for else "",
             f"Last: {self.last}" if self.last else "",
             "\n".join(f"- {words}" for words in self.words),

@@ -135,7 +135,7 @@ class Complaint(Journey):
         return replace(case, silenced=True, held_until=until)
 
     async def acknowledge(self, case: Case) -> Case:
-        """Tell the customer that the complaint is in good hands, and by when it will be answered."""
+        """Tell the customer that it is in good hands, and by when it will be answered."""
         self.stage("acknowledging", owner=DESK)
         severe = case.news.text("severity").lower() in ("high", "critical")
         promised = case.news.at + (PROMISE_SEVERE if severe else PROMISE)
@@ -154,7 +154,7 @@ class Complaint(Journey):
         return replace(case, escalations=count, promised=self.now + REMINDER)
 
     async def calm_down(self, case: Case) -> Case | Ending:
-        """Ask whether it is solved, leave the customer in peace for a while, then end the silence."""
+        """Ask whether it is solved, leave the customer in peace, then end the silence."""
         if not case.silenced:
             case = await self.silence(case)
         if not case.checked:
@@ -166,7 +166,7 @@ class Complaint(Journey):
         return case.told(heard) if heard else await self.close(case)
 
     async def close(self, case: Case) -> Case | Ending:
-        """End the silence, unless the complaint was opened again and the news is still on its way."""
+        """End the silence, unless it was opened again and the news is still on its way."""
         if not await self.release(self.hold_id, because="resolved, and the cool-down is over"):
             self.stage("opened again")
             heard = await self.wait_for(*self.hears, within=RELEASE_CHECK)

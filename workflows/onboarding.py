@@ -1,10 +1,10 @@
-"""The first three weeks of a customer: four milestones, a nudge before each, a person when one slips.
+"""The first three weeks: four milestones, a nudge before each, a person when one slips.
 
 Owner: the onboarding team; its lead for what is still open in the end.
-Promises: a welcome at once; a reminder the day before a milestone is due; when a milestone slips, a
-person reaches out within 24 hours.
-Fallbacks: e-mail, then WhatsApp. An outreach that does not go out is tried again once it may, if that
-is within the 24 hours; else the team calls by itself. What is open after three weeks is a gap with an
+Promises: a welcome at once; a reminder the day before a milestone is due; when one slips, a person
+reaches out within 24 hours.
+Fallbacks: e-mail, then WhatsApp. An outreach that may go out later, yet within the 24 hours, is
+tried again then; else the team calls by itself. What is open after three weeks is a gap with an
 owner and a reason.
 """
 
@@ -44,7 +44,7 @@ TAGS = ("onboarding",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """Something to do about a milestone at a time: nudge the customer, or have a person reach out."""
+    """What to do about a milestone, and when: remind, or have a person reach out."""
 
     at: datetime
     milestone: str
@@ -53,7 +53,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is still to be done, earliest first; `reasons` says how far each slipped milestone got."""
+    """What is still to be done, earliest first; `reasons` tells why milestones are open."""
 
     tasks: tuple[Task, ...]
     ends: datetime

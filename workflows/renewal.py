@@ -1,10 +1,10 @@
-"""The renewal of a contract: asked in good time, with what suits the customer, never during a complaint.
+"""The renewal of a contract: in good time, as suits the customer, never during a complaint.
 
 Owner: the retention desk.
 Promises: the first word 30 days before the end, others 14 and 3 days before it. The engine weighs a
 plain reminder, a save offer and a call by churn and acceptance, on each channel.
-Fallbacks: while a complaint is open, the renewal waits; three days before the end at the latest a plain
-reminder goes out, which sells nothing. A call that can't be passed on becomes a task of the desk.
+Fallbacks: while a complaint is open, the renewal waits; three days before the end at the latest a
+plain reminder goes out, which sells nothing. A call that can't be passed on is a task of the desk.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Renewal(Journey):
         name, product = heard.text("name"), heard.text("product").lower()
         if heard.type == HOLD_PLACED:
             self.say(f"{heard.text('hold')}: nothing that sells until it is over")
-        elif name == RENEWED or product and _renews(product, course):
+        elif name == RENEWED or (product and _renews(product, course)):
             return replace(course, outcome=RENEWED, because="the customer has renewed")
         elif name == CANCELLED:
             return replace(course, outcome="lost", because="the customer has cancelled")

@@ -72,7 +72,7 @@ CAREFUL_TERMS = HoldTerms(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A journey that an event goes to. `starts`: it is started unless it runs; else it is fed if it runs."""
+    """A journey that an event goes to. `starts`: it begins with this event unless it runs."""
 
     kind: str
     journey_id: str
@@ -93,7 +93,7 @@ def routes(event: Event, journeys: Sequence[JourneyState] = ()) -> tuple[Route, 
 
 
 def hold_for(event: Event, bundle: Bundle) -> Hold | None:
-    """The hold that an event implies: a complaint that is opened, or opened again, silences all selling."""
+    """The hold that an event implies: a complaint, opened or reopened, silences all selling."""
     if event.type not in ("complaint.opened", "complaint.reopened"):
         return None
     case = case_of(event)
@@ -169,7 +169,7 @@ def terms_of(kind: str, bundle: Bundle) -> HoldTerms:
 
 
 def case_of(event: Event) -> str:
-    """The case of a complaint, safe in ids: an odd one becomes a short hash. Raises InvalidEvent."""
+    """The case of a complaint, an odd one as a short hash. Raises InvalidEvent without one."""
     case = str(event.data.get("case") or "")
     if not case:
         raise InvalidEvent(f"{event.type} needs data.case: the number of the complaint")
@@ -239,16 +239,10 @@ async def _start(
                 SearchAttributePair(search_attributes.STAGE, "started"),
             ]
         ),
-        static_summary=summary(opening),
+        static_summary=opening.title,
         static_details=f"Opened by {event.type} at {event.at:%Y-%m-%d %H:%M} UTC.",
         rpc_timeout=RPC_TIMEOUT,
     )
-
-
-def summary(opening: Opening) -> str:
-    """What the Temporal UI calls a journey."""
-    named = opening.event.text("case") or opening.event.text("due")[:10]
-    return f"{opening.kind.capitalize()} {named}".strip()
 
 
 def _plain(value: object) -> Scalar:

@@ -88,10 +88,16 @@ class Opening:
     history_events_maximum: int = 8_000
     carried: Carried | None = None
 
+    @property
+    def title(self) -> str:
+        """What people call this journey: `Complaint 4711`."""
+        named = self.event.text("case") or self.event.text("due")[:10]
+        return f"{self.kind.capitalize()} {named}".strip()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a journey ended, and why; `gaps` names what was left open, each with its owner and reason."""
+    """How a journey ended, and why; `gaps` names what is open, each with owner and reason."""
 
     ended: str
     because: str

@@ -38,6 +38,7 @@ PASSED_THROUGH = (
     "workflows.inbox",
     "workflows.journey",
     "workflows.search_attributes",
+    "workflows.standing",
     "workflows.steps",
 )
 """Pure modules that all runs share instead of importing them each for itself."""
@@ -55,7 +56,7 @@ CACHED_WORKFLOWS_MAXIMUM = 2_000
 
 
 async def run(site: Site, ready: Callable[[], None]) -> None:
-    """Works until SIGTERM or SIGINT, then finishes what is under way. Raises JourneysUnavailable."""
+    """Works until SIGTERM or SIGINT, then ends gracefully. Raises JourneysUnavailable."""
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
@@ -76,13 +77,12 @@ async def run(site: Site, ready: Callable[[], None]) -> None:
 
 def worker(client: Client, site: Site, activities: JourneyActivities) -> Worker:
     """A worker of all journeys on the stack's task queue."""
-    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
     return Worker(
         client,
         task_queue=site.task_queue,
         workflows=JOURNEYS,
         activities=activities.all(),
-        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        workflow_runner=sandbox(),
         sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
         max_concurrent_workflow_tasks=WORKFLOW_TASKS_MAXIMUM,
         max_concurrent_activities=ACTIVITIES_MAXIMUM,
@@ -90,6 +90,12 @@ def worker(client: Client, site: Site, activities: JourneyActivities) -> Worker:
         max_cached_workflows=CACHED_WORKFLOWS_MAXIMUM,
         graceful_shutdown_timeout=GRACE,
     )
+
+
+def sandbox() -> SandboxedWorkflowRunner:
+    """Where workflow code runs: without clock, dice and I/O of its own."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+    return SandboxedWorkflowRunner(restrictions=restrictions)
 
 
 @asynccontextmanager

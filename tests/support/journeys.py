@@ -1,4 +1,4 @@
-"""A world for journeys: a time-skipping Temporal, a worker on fakes, customers to whom things happen."""
+"""A world for journeys: a time-skipping Temporal, a worker on fakes, customers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import shutil
 import sysconfig
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,8 +18,10 @@ from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSki
 from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
 
 from engine.catalog import Bundle
+from engine.errors import JourneysUnavailable
 from engine.ledger.clock import Clock
 from engine.ledger.site import Site
 from engine.types import Event
@@ -27,12 +29,17 @@ from tests.support.fakes import FakeBook, FakeEngine, FakePost, a_bundle
 from workflows import steps
 from workflows.activities import JourneyActivities
 from workflows.routing import hand_over, hold_for
-from workflows.search_attributes import TYPES
+from workflows.search_attributes import TYPES, register
 from workflows.steps import Ending, Heard, Progress
 from workflows.worker import worker
 
 _numbers = itertools.count(1)
 PATIENCE_SECONDS = 10.0
+POLL_SECONDS = 0.01
+POLLS = 1_000
+POLLS_BEFORE_PUSH = 150
+PUSH = timedelta(seconds=11)
+RELAYS = 5
 
 
 def binary(name: str) -> str:
@@ -59,6 +66,17 @@ class World:
         """A client of this world's Temporal."""
         return self.env.client
 
+    def worker(self) -> Worker:
+        """A worker on this world's fakes, to be entered."""
+        activities = JourneyActivities(
+            decider=self.engine,
+            sender=self.post,
+            book=self.book,
+            client=self.client,
+            bundle=lambda: self.bundle,
+        )
+        return worker(self.client, self.site, activities)
+
     def customer(self) -> Customer:
         """Somebody to whom nothing has happened yet."""
         return Customer(world=self, reference=f"c{next(_numbers):026d}")
@@ -83,9 +101,21 @@ class World:
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Give the worker a moment until something is so."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not holds():
-                await asyncio.sleep(0.01)
+        async for _ in self.moments():
+            if holds():
+                return
+        raise AssertionError("it never came to be so")
+
+    async def moments(self) -> AsyncGenerator[None]:
+        """Moments in which the worker can get on; now and then the clock is pushed a little.
+
+        A skip of time may let a workflow task expire: its repetition waits for the clock.
+        """
+        for number in range(1, POLLS + 1):
+            yield
+            await asyncio.sleep(POLL_SECONDS)
+            if number % POLLS_BEFORE_PUSH == 0 and self.env.supports_time_skipping:
+                await self.env.sleep(PUSH)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -124,9 +154,12 @@ class Customer:
             await self.world.book.place_hold(self.reference, hold)
 
     async def delivered(self, event: Event) -> tuple[str, ...]:
-        """Only the second half of acceptance."""
+        """Only the second half of acceptance, repeated as the relay does."""
         world = self.world
         running = await world.book.journeys(self.reference)
+        for _ in range(RELAYS):
+            with suppress(JourneysUnavailable):
+                return await hand_over(world.client, world.site, event, world.bundle, running)
         return await hand_over(world.client, world.site, event, world.bundle, running)
 
     def journey(self, name: str) -> WorkflowHandle[object, Ending]:
@@ -146,12 +179,12 @@ class Customer:
 
     async def in_stage(self, name: str, stage: str) -> Progress:
         """Where a journey stands once it is in this stage and waits."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                progress = await self.progress(name)
-                if progress.stage == stage and progress.waiting_for:
-                    return progress
-                await asyncio.sleep(0.01)
+        progress = None
+        async for _ in self.world.moments():
+            progress = await self.progress(name)
+            if progress.stage == stage and progress.waiting_for:
+                return progress
+        raise AssertionError(f"{name} is not waiting in {stage!r} but {progress}")
 
     async def hears(self, name: str, heard: Heard) -> None:
         """One journey hears something that did not come through acceptance."""
@@ -176,28 +209,40 @@ async def a_world(*, lapse: float = 1.0) -> AsyncGenerator[World]:
         data_converter=pydantic_data_converter,
     )
     try:
-        async with _working(env, lapse) as world:
+        add = AddSearchAttributesRequest(namespace=env.client.namespace, search_attributes=TYPES)
+        await env.client.operator_service.add_search_attributes(add)
+        world = await _world(env, lapse)
+        async with world.worker():
             yield world
     finally:
         await env.shutdown()
 
 
 @asynccontextmanager
-async def _working(env: WorkflowEnvironment, lapse: float) -> AsyncGenerator[World]:
-    add = AddSearchAttributesRequest(namespace=env.client.namespace, search_attributes=TYPES)
-    await env.client.operator_service.add_search_attributes(add)
-    anchor = (await env.get_current_time()).timestamp()
+async def a_lapsed_world(*, lapse: float) -> AsyncGenerator[World]:
+    """A real Temporal without a worker: time runs by the wall, and the stack's clock faster."""
+    env = await WorkflowEnvironment.start_local(  # pyright: ignore[reportUnknownMemberType]
+        dev_server_existing_path=binary("temporal"),
+        dev_server_extra_args=[
+            "--dynamic-config-value",
+            'history.timerProcessorMaxTimeShift="5ms"',
+        ],
+        dev_server_log_level="error",
+        data_converter=pydantic_data_converter,
+    )
+    try:
+        await register(env.client)
+        yield await _world(env, lapse)
+    finally:
+        await env.shutdown()
+
+
+async def _world(env: WorkflowEnvironment, lapse: float) -> World:
     book = FakeBook()
-    engine, post = FakeEngine(book), FakePost(book)
     site = Site(
         data_dir=Path(os.devnull),
         key=b"k" * 32,
-        clock=Clock(anchor=anchor, lapse=lapse),
+        clock=Clock(anchor=(await env.get_current_time()).timestamp(), lapse=lapse),
         task_queue="journeys-under-test",
     )
-    world = World(env=env, site=site, book=book, engine=engine, post=post)
-    activities = JourneyActivities(
-        decider=engine, sender=post, book=book, client=env.client, bundle=lambda: world.bundle
-    )
-    async with worker(env.client, site, activities):
-        yield world
+    return World(env=env, site=site, book=book, engine=FakeEngine(book), post=FakePost(book))

@@ -88,9 +88,7 @@ async def test_what_stays_open_is_a_gap_with_an_owner_and_a_reason(world: World)
         await customer.has("milestone.reached", name=name)
     ending = await customer.ending("onboarding")
     assert ending.ended == "completed with gaps"
-    assert ending.gaps == (
-        f"checked-in: {LEAD}, the team was asked to call, nothing heard since",
-    )
+    assert ending.gaps == (f"checked-in: {LEAD}, the team was asked to call, nothing heard since",)
 
 
 async def test_a_milestone_that_is_reached_late_is_no_gap(world: World) -> None:
