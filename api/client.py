@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from api.running import at_running_stack
 from api.settings import Settings
 from engine.errors import TactfulError, Unavailable
@@ -18,6 +20,7 @@ def call(
     *,
     json: object | None = None,
     query: dict[str, str] | None = None,
+    media_type: str = "application/json",
 ) -> Any:
     """The parsed reply of the API of the running stack. Raises TactfulError with its problem."""
     import httpx
@@ -26,17 +29,19 @@ def call(
     try:
         # a proxy of the environment has no business between a command and its own stack
         with httpx.Client(base_url=api, timeout=TIMEOUT_SECONDS, trust_env=False) as client:
-            reply = client.request(method, path, json=json, params=query)
+            body = None if json is None else orjson.dumps(json)
+            headers = {"content-type": media_type} if body else {}
+            reply = client.request(method, path, content=body, params=query, headers=headers)
     except httpx.HTTPError as error:
         raise Unavailable(
             f"no stack answers at {api} ({error}): start one by `tactful up`, "
             "or say which by --data-dir or TACTFUL_API_URL"
         ) from None
     try:
-        body = reply.json()
+        answer = reply.json()
     except ValueError:
         raise TactfulError(f"{api}{path} answered {reply.status_code} without JSON") from None
     if reply.is_error:
-        detail = body.get("detail") or body.get("title") or f"status {reply.status_code}"
-        raise TactfulError(f"{detail} ({body.get('code', reply.status_code)})")
-    return body
+        detail = answer.get("detail") or answer.get("title") or f"status {reply.status_code}"
+        raise TactfulError(f"{detail} ({answer.get('code', reply.status_code)})")
+    return answer

@@ -85,9 +85,13 @@ def wait_for_archive(settings: Settings) -> None:
 
 def numbers(report: Any) -> str:
     """The main metrics of a training report."""
-    metrics: Mapping[str, Any] = report["metrics"] if isinstance(report, Mapping) else report.metrics
+    metrics: Mapping[str, Any] = (
+        report["metrics"] if isinstance(report, Mapping) else report.metrics
+    )
     shown = ("auc", "log_loss", "calibration_error")
-    return ", ".join(f"{name.replace('_', ' ')} {metrics[name]:.3f}" for name in shown if name in metrics)
+    return ", ".join(
+        f"{name.replace('_', ' ')} {metrics[name]:.3f}" for name in shown if name in metrics
+    )
 
 
 # -- the story
@@ -104,6 +108,11 @@ class Story:
 
     def tell(self) -> None:
         """The whole story. Raises TactfulError when something turns out otherwise than promised."""
+        self._wait(
+            "the API picks up the new models",
+            lambda: self._decide(self._names[0], "web", dry_run=True),
+            lambda answer: answer["level"] == "full",
+        )
         customer = self._someone_we_would_sell_to()
         newcomer = next(name for name in self._names if name != customer)
         heading(f"1. A page load: what do we say to {customer}?")
@@ -119,7 +128,9 @@ class Story:
 
     def _complain(self, customer: str) -> None:
         heading(f"3. {customer} complains (case {self._case})")
-        accepted = self._event("complaint.opened", customer, {"case": self._case, "severity": "high"})
+        accepted = self._event(
+            "complaint.opened", customer, {"case": self._case, "severity": "high"}
+        )
         say(f"accepted: journeys {', '.join(accepted['journeys'])}, routing {accepted['routing']}")
         heading("4. The same page load again")
         answer = self._decide(customer, "web", explain=True)
@@ -128,13 +139,17 @@ class Story:
         for hold in answer["holds"]:
             say(f"hold {hold['id']}: {hold['because']}")
         stopped = [c for c in answer["candidates"] if any(d["stage"] == "hold" for d in c["drops"])]
-        say(f"{len(stopped)} actions stopped by it, such as {', '.join(c['action'] for c in stopped[:3])}")
+        say(
+            f"{len(stopped)} actions stopped by it, such as {', '.join(c['action'] for c in stopped[:3])}"
+        )
 
     def _stay_silent(self, customer: str) -> None:
         heading("5. The contract ends soon: the renewal wants to make an offer, and waits")
         due = self._at(self._decide(customer, "web", dry_run=True), days=25)
         self._event("contract.renewal_due", customer, {"due": due})
-        waiting = self._journey(customer, "renewal", lambda one: "hold" in one["waiting_for"].lower())
+        waiting = self._journey(
+            customer, "renewal", lambda one: "hold" in one["waiting_for"].lower()
+        )
         self._show_journey(waiting)
         heading("6. The call centre picks up: no sales, but kind words")
         answer = self._decide(customer, "call", context={"reason": "complaint"})
@@ -148,17 +163,25 @@ class Story:
         answer = self._decide(customer, "web")
         self._no_sales(answer)
         say("still no sales: the hold stays until the cool-down is over")
-        self._show_journey(self._journey(customer, "complaint", lambda one: "cool" in one["stage"].lower()))
+        self._show_journey(
+            self._journey(customer, "complaint", lambda one: "cool" in one["stage"].lower())
+        )
         heading("8. After the cool-down")
         answer = self._wait("sales return", lambda: self._decide(customer, "web"), sells)
         self._show(answer)
         self._wait(
             "the renewal goes on",
             lambda: self._get(f"/v1/customers/{quote(customer, safe='')}/inbox"),
-            lambda inbox: any(m.get("journey", "").startswith("renewal") for m in inbox["messages"]),
+            lambda inbox: any(
+                m.get("journey", "").startswith("renewal") for m in inbox["messages"]
+            ),
         )
-        for message in reversed(self._get(f"/v1/customers/{quote(customer, safe='')}/inbox")["messages"]):
-            say(f"sent by {message['channel']}: {message['treatment']} ({message['journey'].split(':')[0]})")
+        for message in reversed(
+            self._get(f"/v1/customers/{quote(customer, safe='')}/inbox")["messages"]
+        ):
+            say(
+                f"sent by {message['channel']}: {message['treatment']} ({message['journey'].split(':')[0]})"
+            )
 
     # -- calls
 
@@ -166,7 +189,9 @@ class Story:
         for name in self._names[:CANDIDATES]:
             if sells(self._decide(name, "web", dry_run=True)):
                 return name
-        raise TactfulError(f"none of the first {CANDIDATES} customers gets a sales offer on the web")
+        raise TactfulError(
+            f"none of the first {CANDIDATES} customers gets a sales offer on the web"
+        )
 
     def _decide(self, customer: str, channel: str, **more: object) -> Any:
         body = {"customer": customer, "channel": channel, "deadline_ms": 1000, **more}
@@ -181,13 +206,22 @@ class Story:
             "subject": customer,
             "data": data,
         }
-        return call(self._settings, "POST", "/v1/events", json=event)
+        return call(
+            self._settings,
+            "POST",
+            "/v1/events",
+            json=event,
+            media_type="application/cloudevents+json",
+        )
 
     def _get(self, path: str) -> Any:
         return call(self._settings, "GET", path)
 
     def _journey(
-        self, customer: str, kind: str, until: Callable[[Any], bool] = lambda one: one["stage"] != "started"
+        self,
+        customer: str,
+        kind: str,
+        until: Callable[[Any], bool] = lambda one: one["stage"] != "started",
     ) -> Any:
         path = f"/v1/journeys?customer={quote(customer, safe='')}&kind={kind}&open=true"
         found = self._wait(
@@ -216,11 +250,15 @@ class Story:
     def _show(self, answer: Mapping[str, Any]) -> None:
         for offer in offers(answer):
             words = " — ".join(list(offer["content"].values())[:2])
-            say(f"{offer['purpose']:<9} {offer['treatment']}  p={offer['propensity']:.3f}  “{words}”")
+            say(
+                f"{offer['purpose']:<9} {offer['treatment']}  p={offer['propensity']:.3f}  “{words}”"
+            )
         if not list(offers(answer)):
             say("nothing: the best thing to say now is nothing")
         why = f" ({'; '.join(answer['because'])})" if answer["because"] else ""
-        say(f"level {answer['level']}{why}, decision {answer['decision_id']}, {answer['took_ms']:.1f} ms")
+        say(
+            f"level {answer['level']}{why}, decision {answer['decision_id']}, {answer['took_ms']:.1f} ms"
+        )
 
     def _show_journey(self, journey: Mapping[str, Any]) -> None:
         say(f"{journey['kind']}: {journey['stage']}; owner {journey['owner']}")
@@ -228,9 +266,15 @@ class Story:
         say(f"  {journey['temporal_ui']}")
 
     def _no_sales(self, answer: Mapping[str, Any]) -> None:
-        sold = [o["action"] for o in offers(answer) if o["purpose"] == "sales" or "commercial" in o["tags"]]
+        sold = [
+            o["action"]
+            for o in offers(answer)
+            if o["purpose"] == "sales" or "commercial" in o["tags"]
+        ]
         if sold or not answer["holds"]:
-            raise TactfulError(f"a complaint is open, and yet: offers {sold}, holds {answer['holds']}")
+            raise TactfulError(
+                f"a complaint is open, and yet: offers {sold}, holds {answer['holds']}"
+            )
 
     def _addresses(self, customer: str) -> None:
         api = self._settings.api

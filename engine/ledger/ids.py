@@ -9,6 +9,8 @@ from engine.ledger import keys
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 26
+_LATEST = 253_402_300_799_000
+"""The end of the year 9999, in milliseconds."""
 
 
 def _base32(number: int, length: int) -> str:
@@ -42,7 +44,11 @@ def is_decision_id(text: str) -> bool:
 
 def time_of(decision: str) -> datetime:
     """The stack's time at which a decision was made."""
+    return datetime.fromtimestamp(_milliseconds(decision) / 1000, UTC)
+
+
+def _milliseconds(decision: str) -> int:
     number = 0
     for character in decision[:10]:
         number = number * 32 + _ALPHABET.index(character)
-    return datetime.fromtimestamp(number / 1000, UTC)
+    return number

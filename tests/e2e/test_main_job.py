@@ -115,13 +115,11 @@ def test_two_complaints_are_two_holds_and_one_resolved_leaves_the_other(
 def test_a_withdrawn_consent_acts_at_once(stack: Outside, customers: list[str]) -> None:
     customer = customers[12]
     for granted in (True, False):
-        stack.event(
-            "consent.changed", customer, purpose="sales", channel="email", granted=granted
-        )
+        stack.event("consent.changed", customer, purpose="sales", channel="email", granted=granted)
         answer = stack.decide(customer, "email", explain=True, dry_run=True)
-        refused = {
-            drop["rule"] for one in answer["candidates"] for drop in one["drops"]
-        } & {"consent:sales:email"}
+        refused = {drop["rule"] for one in answer["candidates"] for drop in one["drops"]} & {
+            "consent:sales:email"
+        }
         assert bool(refused) is not granted
 
 

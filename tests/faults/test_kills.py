@@ -106,9 +106,7 @@ def test_with_temporal_down_too_the_hold_is_in_force_and_the_journey_starts_late
         started = time.monotonic()
         accepted = stack.event("complaint.opened", customer, case="t1")
         took = time.monotonic() - started
-        again = stack.http.post(
-            "/v1/events", json=event("complaint.opened", customer, case="t2")
-        ).json()
+        again = stack.event("complaint.opened", customer, case="t2")
         answer = stack.decide(customer)
 
     assert took < 1.0
@@ -173,8 +171,8 @@ def test_an_event_posted_ten_times_at_once_and_again_has_one_effect(
     body = event("complaint.opened", customer, event_id="the-same", case="ten")
 
     with ThreadPoolExecutor(10) as pool:
-        replies = list(pool.map(lambda _: stack.http.post("/v1/events", json=body), range(10)))
-    replies += [stack.http.post("/v1/events", json=body) for _ in range(10)]
+        replies = list(pool.map(lambda _: stack.post_event(body), range(10)))
+    replies += [stack.post_event(body) for _ in range(10)]
 
     assert {reply.status_code for reply in replies} == {202}
     assert sum(reply.json()["accepted"] for reply in replies) == 1

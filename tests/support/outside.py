@@ -99,11 +99,18 @@ class Outside:
         body = {"customer": customer, "channel": channel, "deadline_ms": 2000, **more}
         return self.post("/v1/decisions", body)
 
-    def event(self, kind: str, customer: str, *, event_id: str | None = None, **data: object) -> Any:
+    def event(
+        self, kind: str, customer: str, *, event_id: str | None = None, **data: object
+    ) -> Any:
         """An event, accepted."""
-        reply = self.http.post("/v1/events", json=event(kind, customer, event_id=event_id, **data))
+        reply = self.post_event(event(kind, customer, event_id=event_id, **data))
         assert reply.status_code == 202, reply.text
         return reply.json()
+
+    def post_event(self, body: Mapping[str, Any]) -> httpx.Response:
+        """The reply to an event in structured mode."""
+        headers = {"content-type": "application/cloudevents+json"}
+        return self.http.post("/v1/events", content=json.dumps(body), headers=headers)
 
     def journeys(self, customer: str, kind: str, **filters: str) -> list[dict[str, Any]]:
         """A customer's journeys of a kind."""
@@ -144,7 +151,9 @@ class Outside:
             os.kill(pid, signal.SIGCONT)
 
 
-def event(kind: str, customer: str, *, event_id: str | None = None, **data: object) -> dict[str, Any]:
+def event(
+    kind: str, customer: str, *, event_id: str | None = None, **data: object
+) -> dict[str, Any]:
     """An event in structured form, with an id of its own unless one is given."""
     return {
         "specversion": "1.0",
