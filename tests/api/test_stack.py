@@ -72,7 +72,14 @@ def status_of(address: str) -> int:
         return int(reply.status)
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "how",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.long),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.long),
+    ],
+)
 def test_a_stopped_stack_ends_well_and_leaves_nothing(start: Start, how: signal.Signals) -> None:
     stack = start()
     addresses = stack.await_ready()
@@ -132,6 +139,7 @@ def test_nothing_outlives_a_killed_supervisor_and_the_next_one_starts_at_once(st
     assert again.await_ready() == stack.addresses
 
 
+@pytest.mark.long
 def test_a_stack_keeps_what_it_knew(start: Start) -> None:
     first = start()
     first.await_ready()
