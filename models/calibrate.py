@@ -14,6 +14,7 @@ from models.encoding import Matrix, Vector
 from models.metrics import log_loss
 
 _FOLDS = 5
+_MOST_STEPS = 50
 
 
 class Method(StrEnum):
@@ -76,23 +77,34 @@ def fit_slope(raw: Matrix, target: Any) -> Calibration:
 
 
 def fit_platt(raw: Vector, target: Vector) -> Calibration:
-    """Slope and offset of least log loss, by Newton's method (Platt 1999, smoothed targets)."""
+    """Slope and offset of least log loss, by damped Newton steps (Platt 1999, smoothed targets)."""
     positives, negatives = float(target.sum()), float(len(target) - target.sum())
     high, low = (positives + 1) / (positives + 2), 1 / (negatives + 2)
     wanted = np.where(target > 0, high, low)
-    weights = np.array([1.0, 0.0])
     inputs = np.column_stack([raw, np.ones_like(raw)])
-    for _ in range(50):
-        p = logistic(inputs @ weights)
-        gradient = inputs.T @ (p - wanted)
-        curvature = (inputs * (p * (1 - p))[:, None]).T @ inputs + 1e-9 * np.eye(2)
-        step = np.linalg.solve(curvature, gradient)
-        weights = weights - step
+    weights = np.array([1.0, 0.0])
+    for _ in range(_MOST_STEPS):
+        step = _newton_step(inputs, wanted, weights)
         if float(np.abs(step).max()) < 1e-10:
             break
+        weights = weights - step
     if not np.isfinite(weights).all() or weights[0] <= 0:
         return Calibration()
     return Calibration(method=Method.PLATT, slope=float(weights[0]), offset=float(weights[1]))
+
+
+def _newton_step(inputs: Matrix, wanted: Vector, weights: Vector) -> Vector:
+    """A step that lowers the loss, halved until it does; far from the goal a whole one may not."""
+    p = logistic(inputs @ weights)
+    gradient = inputs.T @ (p - wanted)
+    curvature = (inputs * (p * (1 - p))[:, None]).T @ inputs + 1e-9 * np.eye(2)
+    step = np.linalg.solve(curvature, gradient)
+    loss = log_loss(wanted, p)
+    for _ in range(_MOST_STEPS):
+        if log_loss(wanted, logistic(inputs @ (weights - step))) <= loss:
+            return step
+        step = step / 2
+    return np.zeros(2)
 
 
 def fit_isotonic(raw: Vector, target: Vector) -> Calibration:
