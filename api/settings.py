@@ -214,8 +214,6 @@ def site(settings: Settings) -> Site:
     except OSError as error:
         reason = error.strerror or error
         raise StackError(f"data directory {settings.data_dir} can't be used: {reason}") from None
-    except (ValueError, KeyError, TypeError):
-        raise StackError(f"{settings.data_dir / 'clock.json'} is damaged") from None
     return Site(
         data_dir=settings.data_dir,
         key=key,
