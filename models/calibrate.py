@@ -98,7 +98,7 @@ def _newton_step(inputs: Matrix, wanted: Vector, weights: Vector) -> Vector:
     p = logistic(inputs @ weights)
     gradient = inputs.T @ (p - wanted)
     curvature = (inputs * (p * (1 - p))[:, None]).T @ inputs + 1e-9 * np.eye(2)
-    step = np.linalg.solve(curvature, gradient)
+    step: Vector = np.asarray(np.linalg.solve(curvature, gradient), dtype=np.float64)
     loss = log_loss(wanted, p)
     for _ in range(_MOST_STEPS):
         if log_loss(wanted, logistic(inputs @ (weights - step))) <= loss:
