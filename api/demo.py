@@ -169,19 +169,12 @@ class Story:
         heading("8. After the cool-down")
         answer = self._wait("sales return", lambda: self._decide(customer, "web"), sells)
         self._show(answer)
-        self._wait(
-            "the renewal goes on",
-            lambda: self._get(f"/v1/customers/{quote(customer, safe='')}/inbox"),
-            lambda inbox: any(
-                m.get("journey", "").startswith("renewal") for m in inbox["messages"]
-            ),
+        self._show_journey(
+            self._journey(customer, "renewal", lambda one: "hold" not in one["waiting_for"])
         )
-        for message in reversed(
-            self._get(f"/v1/customers/{quote(customer, safe='')}/inbox")["messages"]
-        ):
-            say(
-                f"sent by {message['channel']}: {message['treatment']} ({message['journey'].split(':')[0]})"
-            )
+        inbox = self._get(f"/v1/customers/{quote(customer, safe='')}/inbox")["messages"]
+        for sent in reversed(inbox):
+            say(f"sent by {sent['channel']}: {sent['treatment']} ({sent['journey'].split(':')[0]})")
 
     # -- calls
 
@@ -262,7 +255,8 @@ class Story:
 
     def _show_journey(self, journey: Mapping[str, Any]) -> None:
         say(f"{journey['kind']}: {journey['stage']}; owner {journey['owner']}")
-        say(f"  waits for {journey['waiting_for']}, until {journey['due']}")
+        waits = journey["waiting_for"] or "nothing"
+        say(f"  waits for {waits}, until {(journey['due'] or 'whenever')[:16].replace('T', ' ')}")
         say(f"  {journey['temporal_ui']}")
 
     def _no_sales(self, answer: Mapping[str, Any]) -> None:
