@@ -183,7 +183,7 @@ class Complaint(Journey):
         sent = await self.reach(CHANNELS, step=action, action=action, tags=TAGS, context=context)
         if sent is None or not sent.out:
             because = sent.reason if sent else "no channel offers it"
-            self.say(f"{action} did not go out ({because}): the owner calls the customer")
+            self.say(f"{action} did not go out ({because}): the owner tells the customer")
 
     @property
     def terms(self) -> HoldTerms:

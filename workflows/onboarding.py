@@ -4,7 +4,7 @@ Owner: the onboarding team; its lead for what is still open in the end.
 Promises: a welcome at once; a reminder the day before a milestone is due; when one slips, a person
 reaches out within 24 hours.
 Fallbacks: e-mail, then WhatsApp. An outreach that may go out later, yet within the 24 hours, is
-tried again then; else the team calls by itself. What is open after three weeks is a gap with an
+tried again then; else the team finds another way. What is open after three weeks is a gap with an
 owner and a reason.
 """
 
@@ -131,13 +131,14 @@ class Onboarding(Journey):
         self.stage(f"outreach for {task.milestone}", owner=TEAM)
         sent = await self.reach(PHONE, step="outreach", action=OUTREACH, tags=TAGS)
         if sent is not None and sent.out:
+            await self.hand_off(TEAM, because=f"call about {task.milestone} within 24 hours")
             return plan.explained(task.milestone, "the team was asked to call, nothing heard since")
         again = self.again(task, sent)
         if again is not None:
             return plan.also(replace(task, at=again))
         why = sent.reason if sent else "the engine offers no call"
-        await self.hand_off(TEAM, because=f"call about {task.milestone} within 24 hours: {why}")
-        return plan.explained(task.milestone, f"the team has to call by itself: {why}")
+        await self.hand_off(TEAM, because=f"reach out about {task.milestone} in 24 hours: {why}")
+        return plan.explained(task.milestone, f"the team has to reach out by itself: {why}")
 
     def again(self, task: Task, sent: Sent | None) -> datetime | None:
         """When the outreach may go out after all, if the promise can still be kept then."""

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from temporalio import workflow
 
 from workflows.journey import Journey
-from workflows.steps import HOLD_PLACED, HOLD_RELEASED, Ending, Heard, Opening, Proposal
+from workflows.steps import HOLD_PLACED, HOLD_RELEASED, Ending, Heard, Opening, Proposal, SentStatus
 
 DESK = "retention desk"
 
@@ -31,7 +31,8 @@ APPROACHES = (timedelta(days=30), timedelta(days=14), timedelta(days=3))
 LAST_CALL = APPROACHES[-1]
 REMINDER = "renewal-reminder"
 
-CHANNELS = ("email", "whatsapp", "call")
+CALL = "call"
+CHANNELS = ("email", "whatsapp", CALL)
 MESSAGES = ("email", "whatsapp")
 TAGS = ("renewal",)
 SELLS_PURPOSES = ("sales",)
@@ -116,18 +117,20 @@ class Renewal(Journey):
         proposals = [proposal for proposal in found if proposal is not None]
         for proposal in sorted(proposals, key=lambda one: -one.offer.priority):
             sent = await self.send(proposal, step="approach")
+            if sent.out and proposal.channel == CALL:
+                return await self.have_it_called(course, proposal, "the best choice")
             if sent.out:
                 return self.over(course, proposal.offer.action)
             if sent.reason.startswith("hold:"):
                 await self.sleep(HOLD_SETTLES_IN, what=f"{sent.reason} to settle")
                 return course
-            if proposal.channel == "call":
-                return await self.call_by_hand(course, proposal, sent.reason)
+            if sent.status is SentStatus.FAILED and proposal.channel == CALL:
+                return await self.have_it_called(course, proposal, sent.reason)
         self.say("the engine has nothing to say about the renewal")
         return self.over(course, None)
 
-    async def call_by_hand(self, course: Course, proposal: Proposal, reason: str) -> Course:
-        """The call was the best choice, and a person has to make it."""
+    async def have_it_called(self, course: Course, proposal: Proposal, reason: str) -> Course:
+        """A person has to make the call, whether or not it could be passed on."""
         await self.hand_off(DESK, because=f"call the customer about the renewal ({reason})")
         return self.over(course, proposal.offer.action)
 

@@ -12,6 +12,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from engine.channels.call_list import CallList
 from engine.channels.delivery import Adapter
 from engine.channels.inbox import Inbox
 from engine.channels.webhook import WebhookChannel
@@ -44,7 +45,7 @@ PASSED_THROUGH = (
 """Pure modules that all runs share instead of importing them each for itself."""
 
 CALL = "call"
-"""A message on this channel is a task of the call centre: only a webhook can bring it there."""
+"""A message on this channel is for a person who calls, although the channel itself is in-page."""
 
 STICKY_TIMEOUT = timedelta(seconds=1)
 """How long the journeys of a killed worker wait for it, before another one takes them."""
@@ -105,7 +106,7 @@ async def open_adapters(parts: Parts) -> AsyncGenerator[Mapping[str, Adapter]]:
     inbox = Inbox(parts.ledger.journal)
     url = parts.site.webhook_url
     if not url:
-        yield dict.fromkeys([*outbound, "inbox"], inbox)
+        yield {**dict.fromkeys([*outbound, "inbox"], inbox), CALL: CallList()}
         return
     # settings let only allowed hosts pass, and one's own receiver may well be a private address
     webhook = WebhookChannel(url, parts.site.webhook_secret, allow_private=True)

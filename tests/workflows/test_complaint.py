@@ -230,7 +230,7 @@ async def test_an_acknowledgement_that_no_channel_takes_is_a_task_of_its_owner(
     finally:
         world.post.refusals = {}
     standing = await customer.progress(CASE)
-    assert "the owner calls the customer" in standing.words[-1]
+    assert "the owner tells the customer" in standing.words[-1]
     assert customer.got == []
 
 

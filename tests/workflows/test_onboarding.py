@@ -124,7 +124,7 @@ async def test_an_outreach_that_can_not_go_out_is_a_task_of_the_team(world: Worl
     finally:
         world.post.refusals = {}
     standing = await customer.progress("onboarding")
-    assert "call about activated within 24 hours: no such channel" in standing.words[-1]
+    assert "reach out about activated in 24 hours: no such channel" in standing.words[-1]
 
 
 async def test_a_complaint_does_not_stop_the_help(world: World) -> None:

@@ -153,6 +153,31 @@ async def test_a_call_that_can_not_be_passed_on_becomes_a_task_of_the_desk(world
     assert customer.got == []
 
 
+async def test_a_call_that_is_the_best_choice_is_a_task_of_the_desk(world: World) -> None:
+    world.post.refusals = {"email": FakeOutcome(status="refused", reason="consent")}
+    try:
+        customer, name = await a_contract(world, 20)
+        standing = await customer.in_stage(name, "approached")
+    finally:
+        world.post.refusals = {}
+    assert customer.got == ["renewal-call"]
+    assert f"over to {DESK}: call the customer" in standing.words[-1]
+
+
+async def test_nobody_calls_a_customer_whose_limit_is_reached(world: World) -> None:
+    world.post.refusals = {
+        channel: FakeOutcome(status="refused", reason="limit:marketing-messages-in-a-week")
+        for channel in ("email", "whatsapp", "call")
+    }
+    try:
+        customer, name = await a_contract(world, 20)
+        standing = await customer.in_stage(name, "approached")
+    finally:
+        world.post.refusals = {}
+    assert customer.got == []
+    assert not any("call the customer" in words for words in standing.words)
+
+
 async def test_a_hold_that_comes_between_decision_and_sending_stops_the_message(
     world: World,
 ) -> None:
