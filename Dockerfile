@@ -4,7 +4,7 @@ WORKDIR /source
 RUN python -m venv /opt/tactful
 COPY requirements.lock ./
 RUN /opt/tactful/bin/pip install --no-cache-dir --require-hashes --requirement requirements.lock
-COPY pyproject.toml LICENSE ./
+COPY pyproject.toml LICENSE README.md ./
 COPY engine engine
 COPY feature_store feature_store
 COPY models models
