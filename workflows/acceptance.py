@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,12 +20,14 @@ from engine.ledger.clock import milliseconds
 from engine.ledger.consents import Consent, keep_consents, recorded_by
 from engine.types import Event, Hold, JourneyState, Scalar
 
+_log = logging.getLogger(__name__)
+
 _POLL_SECONDS = 0.02
 _PATIENCE_SECONDS = 15.0
 _HISTORY = timedelta(days=365)
 _TURN_SECONDS = 0.2
 _FLIGHT_SECONDS = 0.7
-"""How long an acknowledgement waits for messages that were on their way before the hold was placed."""
+"""How long an acknowledgement waits for messages that were on their way before the hold."""
 
 Features = Mapping[str, Mapping[str, Scalar]]
 
@@ -38,6 +41,12 @@ class Journeys(Protocol):
 
     def hold_for(self, event: Event) -> Hold | None:
         """The hold that an event puts in force."""
+        ...
+
+    def opened_by(
+        self, event: Event, running: Sequence[JourneyState]
+    ) -> tuple[JourneyState, ...]:
+        """The journeys that an event opens, as they stand before a worker has looked at them."""
         ...
 
     async def hand_over(self, event: Event, running: Sequence[JourneyState]) -> tuple[str, ...]:
@@ -70,7 +79,7 @@ class Accepted:
 
 
 class Acceptance:
-    """Accepts events for the API; carries on for the reconciler with what an attempt left behind."""
+    """Accepts events for the API; carries on for the reconciler what an attempt left behind."""
 
     def __init__(
         self, ledger: Ledger, journeys: Journeys, push: Push, bundle: Callable[[], Bundle]
@@ -116,8 +125,11 @@ class Acceptance:
             if not taken.mine:
                 continue
             try:
-                done = await self._carry_through(taken)
+                done = await self._carry_through(taken, patience=0.0)
             except Unavailable:
+                continue
+            except Exception:  # one event that can't be handled must not stop those behind it
+                _log.exception("event %s of %s can't be carried on", event.id, event.source)
                 continue
             through += done.progress is Progress.ROUTED
         return through
@@ -135,12 +147,12 @@ class Acceptance:
                 keep_consents(connection, [_consent(arrival.event)])
         return arrival
 
-    async def _carry_through(self, arrival: Arrival) -> Arrival:
+    async def _carry_through(self, arrival: Arrival, patience: float = _TURN_SECONDS) -> Arrival:
         event = arrival.event
         try:
             if arrival.progress is Progress.JOURNALLED:
                 await self._put_in_force(event)
-            return await self._route(arrival)
+            return await self._route(arrival, patience)
         except Unavailable:
             await self._ledger.journal.write(
                 lambda connection: arrivals.give_up(connection, event.seq)
@@ -152,6 +164,7 @@ class Acceptance:
         if hold is not None:
             covered = await self._ledger.enforce_hold(event.customer, hold)
             await self._let_land(event, hold, covered)
+            await self._ledger.enforce_again([(event.customer, hold)])
         if event.type == "consent.changed":
             await self._enforce_consent(event)
         since = milliseconds(event.at - _HISTORY)
@@ -177,16 +190,18 @@ class Acceptance:
         )
         await self._ledger.enforce_consents(recorded)
 
-    async def _route(self, arrival: Arrival) -> Arrival:
+    async def _route(self, arrival: Arrival, patience: float) -> Arrival:
         event = arrival.event
         if not self._journeys.concerns(event):
             await self._note(event, Progress.ROUTED)
             return replace(arrival, progress=Progress.ROUTED)
-        if await self._waits_behind(event):
+        if await self._waits_behind(event, patience):
             await self._note(event, Progress.IN_FORCE)
             return replace(arrival, progress=Progress.IN_FORCE)
         try:
             running = await self._ledger.journeys(event.customer)
+            for journey in self._journeys.opened_by(event, running):
+                await self._ledger.put_journey(event.customer, journey)
             journeys = await self._journeys.hand_over(event, running)
         except JourneysUnavailable:
             await self._note(event, Progress.IN_FORCE)
@@ -194,15 +209,15 @@ class Acceptance:
         await self._note(event, Progress.ROUTED, journeys)
         return replace(arrival, progress=Progress.ROUTED, journeys=journeys)
 
-    async def _waits_behind(self, event: Event) -> bool:
+    async def _waits_behind(self, event: Event, patience: float) -> bool:
         """Whether an earlier event of this customer is still on its way; one that is being
         delivered gets a moment.
         """
-        end = time.monotonic() + _TURN_SECONDS
+        end = time.monotonic() + patience
         while await self._ledger.journal.read(
             lambda connection: arrivals.waits_behind(connection, event)
         ):
-            if time.monotonic() > end:
+            if time.monotonic() >= end:
                 return True
             await asyncio.sleep(_POLL_SECONDS)
         return False

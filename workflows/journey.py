@@ -117,7 +117,7 @@ class Journey(Standing):
             message_id=message_id,
             customer=self.opening.customer,
             journey=self.opening.journey,
-            step=step,
+            step=self._turn(step),
             at=self.now,
             proposal=proposal,
         )
@@ -219,6 +219,12 @@ class Journey(Standing):
         info = workflow.info()
         name = f"{info.workflow_id}\n{info.first_execution_run_id}\n{step}\n{count}"
         return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+
+    def _turn(self, step: str) -> str:
+        """A step as the outside sees it, such as `welcome.1@cfef2847`: one name for each time it is
+        taken, in whichever run of a journey that was opened again.
+        """
+        return f"{step}.{self._steps[step]}@{workflow.info().first_execution_run_id[:8]}"
 
     async def _ask(self, question: steps.Question) -> DecisionView:
         while (view := await calls.ask(question)) is None:

@@ -10,10 +10,11 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
+from redis.exceptions import RedisError
 from temporalio.client import Client
 
 from engine.errors import JourneysUnavailable
-from engine.ledger import Ledger, open_ledger
+from engine.ledger import Ledger, live, open_ledger
 from engine.ledger.bundles import BundleInForce
 from engine.ledger.site import Site
 from engine.live import Decider
@@ -100,6 +101,17 @@ class TemporalJourneys:
         """The hold that an event puts in force."""
         return routing.hold_for(event, self._bundle())
 
+    def opened_by(
+        self, event: Event, running: Sequence[JourneyState]
+    ) -> tuple[JourneyState, ...]:
+        """The journeys that an event opens, as they stand before a worker has looked at them."""
+        known = {journey.id for journey in running}
+        return tuple(
+            routing.first_state(event, route)
+            for route in routing.routes(event, running)
+            if route.starts and route.journey_id not in known
+        )
+
     async def hand_over(self, event: Event, running: Sequence[JourneyState]) -> tuple[str, ...]:
         """Delivers an event to its journeys. Raises JourneysUnavailable, at once while Temporal is
         known to be away.
@@ -133,4 +145,7 @@ class OnlinePush:
             Row(customer=customer, view=view, values=values, at=event.at)
             for view, values in features.items()
         ]
-        await write_rows(self._ledger.redis, rows)
+        try:
+            await write_rows(self._ledger.redis, rows)
+        except (RedisError, OSError) as error:
+            raise live.unavailable(error) from error

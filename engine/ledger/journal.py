@@ -8,6 +8,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ Work = Callable[[Connection], Any]
 _LARGEST_GROUP = 256
 _BUSY_SECONDS = 10
 _READERS = 4
+_RETRY_SECONDS = 0.02
 
 
 class Journal:
@@ -126,14 +128,24 @@ def _attempt(connection: Connection, work: Work) -> tuple[Any, BaseException | N
     try:
         with connection.begin_nested():
             return work(connection), None
-    except OperationalError:
-        raise
+    except OperationalError as error:
+        if _lost(connection, error):
+            raise
+        return None, _unavailable(error)
     except TactfulError as error:
         return None, error
     except SQLAlchemyError as error:
         return None, _unavailable(error)
     except Exception as error:  # a bug in `work` must reach its caller, not stop the writer
         return None, error
+
+
+def _lost(connection: Connection, error: OperationalError) -> bool:
+    """Whether an error took the whole transaction with it: a full disk, a broken connection."""
+    if error.connection_invalidated or connection.invalidated:
+        return True
+    raw = connection.connection.dbapi_connection
+    return isinstance(raw, sqlite3.Connection) and not raw.in_transaction
 
 
 class _transaction:
@@ -172,7 +184,8 @@ def _open(address: str) -> Engine:
     else:
         engine = create_engine(address, pool_pre_ping=True)
     try:
-        tables.metadata.create_all(engine)
+        with engine.connect() as connection, _transaction(connection):
+            tables.metadata.create_all(connection)
     except SQLAlchemyError as error:
         engine.dispose()
         raise _unavailable(error) from error
@@ -181,8 +194,22 @@ def _open(address: str) -> Engine:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # BEGIN is ours: the driver's own would come too late
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={_BUSY_SECONDS * 1000}"):
+    _use_write_ahead_log(connection)
+    for pragma in ("synchronous=FULL", f"busy_timeout={_BUSY_SECONDS * 1000}"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """SQLite does not wait for this one lock by itself: processes that start together would fail."""
+    end = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(_RETRY_SECONDS)
 
 
 def _begin(connection: Connection) -> None:
