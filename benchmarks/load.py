@@ -43,9 +43,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What came back within the measured time; every answer was checked."""
+    """What came back within the measured time; every answer was checked.
+
+    `poor` ones came back, but not at level full with an offer: they count for nothing else.
+    """
 
     answers: int
+    poor: int
     per_second: float
     p50_ms: float
     p99_ms: float
@@ -61,12 +65,16 @@ class Load:
         self.start = time.perf_counter() + plan.warm_up
         self.end = self.start + plan.seconds
         self.taken: list[float] = []
+        self.poor = 0
         self.over = asyncio.get_running_loop().create_future()
 
-    def answered(self, sent: float, now: float) -> bool:
+    def answered(self, sent: float, now: float, good: bool = True) -> bool:
         """Notes an answer; whether there is time for more."""
         if sent >= self.start and now <= self.end:
-            self.taken.append(now - sent)
+            if good:
+                self.taken.append(now - sent)
+            else:
+                self.poor += 1
         if now < self.end and len(self.taken) < MOST_ANSWERS:
             return True
         if not self.over.done():
@@ -81,10 +89,11 @@ class Load:
     def measured(self) -> Measured:
         """What was measured. Raises Failed when that is nothing."""
         if not self.taken:
-            raise Failed("no answer within the measured time")
+            raise Failed(f"no good answer within the measured time, {self.poor} poor ones")
         taken = sorted(self.taken)
         return Measured(
             answers=len(taken),
+            poor=self.poor,
             per_second=len(taken) / self.plan.seconds,
             p50_ms=1000 * at_share(taken, 0.5),
             p99_ms=1000 * at_share(taken, 0.99),
@@ -118,7 +127,7 @@ class Caller(asyncio.Protocol):
         except (Failed, ValueError) as error:
             self._load.fail(error)
             return
-        if whole and self._load.answered(self._sent, time.perf_counter()):
+        if whole and self._load.answered(self._sent, time.perf_counter(), self._replies.good):
             self._ask()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -15,7 +15,9 @@ class Failed(Exception):
 
 
 class Replies(Protocol):
-    """Puts bytes together to replies."""
+    """Puts bytes together to replies. `good`: whether the latest one is what was asked for."""
+
+    good: bool
 
     def feed(self, data: bytes) -> bool:
         """Takes bytes in; whether a reply is complete now. Raises Failed for a wrong one."""
@@ -23,9 +25,10 @@ class Replies(Protocol):
 
 
 class HttpReplies:
-    """Replies of a decision route: 200, level full, and at least one offer."""
+    """Replies of a decision route. Good are those of level full with at least one offer."""
 
     def __init__(self) -> None:
+        self.good = False
         self._buffer = b""
         self._seen = 0
 
@@ -49,9 +52,12 @@ class HttpReplies:
     def _check(self, head: bytes, body: bytes) -> None:
         if not head.startswith(b"HTTP/1.1 200 "):
             raise Failed(f"{head.splitlines()[0].decode()}: {body[:300]!r}")
-        if b'"level":"full"' not in body or b'"treatment":"' not in body:
-            raise Failed(f"not a full answer with an offer: {body[:600]!r}")
-        if self._seen % PARSED_EVERY == 0 and not any(json.loads(body)["placements"].values()):
+        self.good = b'"level":"full"' in body and b'"treatment":"' in body
+        if (
+            self.good
+            and self._seen % PARSED_EVERY == 0
+            and not any(json.loads(body)["placements"].values())
+        ):
             raise Failed(f"no offer in any placement: {body[:600]!r}")
         self._seen += 1
 
@@ -62,6 +68,7 @@ class RedisReplies:
     def __init__(self) -> None:
         import hiredis
 
+        self.good = True
         self._reader = hiredis.Reader()
         self._found: list[Any] = []
 

@@ -70,4 +70,5 @@ def lines(result: Mapping[str, Any]) -> Iterator[str]:
 
 def _row(name: str, connections: str, found: Mapping[str, float]) -> str:
     numbers = f"{found['per_second']:>12.0f}{found['p50_ms']:>10.2f}{found['p99_ms']:>10.2f}"
-    return f"{name:<16}{connections:>12}{numbers}"
+    poor = f"  and {found['poor']:.0f} answers that are not full" if found["poor"] else ""
+    return f"{name:<16}{connections:>12}{numbers}{poor}"

@@ -71,7 +71,8 @@ def raw(rounds: Sequence[Round]) -> dict[str, Any]:
 
 def _medians(found: Sequence[Measured]) -> dict[str, float]:
     names = ("per_second", "p50_ms", "p99_ms")
-    return {name: statistics.median(getattr(one, name) for one in found) for name in names}
+    medians = {name: statistics.median(getattr(one, name) for one in found) for name in names}
+    return {**medians, "poor": sum(one.poor for one in found)}
 
 
 def _median(rounds: Sequence[Round], of: Callable[[Round], float]) -> float:

@@ -31,15 +31,23 @@ def test_a_reply_that_comes_in_pieces_is_one_reply() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        a_reply(level="partial"),
         a_reply(status="503 Service Unavailable"),
-        a_reply(main=[]),
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
     ],
 )
-def test_a_reply_that_is_not_a_full_answer_ends_the_measurement(wrong: bytes) -> None:
+def test_a_wrong_reply_ends_the_measurement(wrong: bytes) -> None:
     with pytest.raises(Failed):
         HttpReplies().feed(wrong)
+
+
+@pytest.mark.parametrize(
+    ("reply", "good"),
+    [(a_reply(), True), (a_reply(level="partial"), False), (a_reply(hero=[], rail=[]), False)],
+)
+def test_only_full_answers_with_an_offer_are_good(reply: bytes, good: bool) -> None:
+    replies = HttpReplies()
+    assert replies.feed(reply)
+    assert replies.good is good
 
 
 def test_three_replies_of_redis_are_one_answer() -> None:

@@ -9,7 +9,7 @@ from benchmarks.results import CONNECTIONS, CONTESTANTS, Round, ratios, raw
 
 def measured(per_second: float, milliseconds: float) -> Measured:
     return Measured(
-        answers=100, per_second=per_second, p50_ms=milliseconds, p99_ms=3 * milliseconds
+        answers=100, poor=0, per_second=per_second, p50_ms=milliseconds, p99_ms=3 * milliseconds
     )
 
 
