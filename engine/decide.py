@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain, islice
 
 from engine import arbitration, contact, eligibility, holds, propensity
 from engine.arbitration import EMPATHETIC, Ranked
@@ -49,9 +49,7 @@ def decide(request: Request, snapshot: Snapshot, bundle: Bundle, scorer: Scorer)
     drops |= weak
     tone = EMPATHETIC if funnel.held else None
     placements = arbitration.fill(bundle, ranked, request.placements, request.channel, tone)
-    placements = {
-        name: offers or funnel.fallback(name, tone) for name, offers in placements.items()
-    }
+    placements = funnel.with_fallbacks(placements, tone)
     candidates = tuple(_candidates(funnel, ranked, drops, placements))
     return Decision(
         decision_id=request.decision_id,
@@ -105,6 +103,11 @@ class Funnel:
         if self._treatment(action, None) is None:
             detail = f"it has no treatment for {self.request.channel}"
             yield Drop(stage=Stage.CHANNEL, rule="no_treatment", detail=detail)
+        yield from self._silences(action)
+        yield from eligibility.failed_rules(action, self.lookup)
+        yield from self._contact_obstacles(action)
+
+    def _silences(self, action: Action) -> Iterator[Drop]:
         if (hold := holds.covering(self.held, action)) is not None:
             yield Drop(
                 stage=Stage.HOLD, rule=f"hold:{hold.id}", detail=hold.because, until=hold.until
@@ -112,8 +115,6 @@ class Funnel:
         if not self.snapshot.reconciled and not self._careful(action):
             detail = "holds, consents and contacts can't be read: nothing commercial or limited"
             yield Drop(stage=Stage.LEVEL, rule="not_reconciled", detail=detail)
-        yield from eligibility.failed_rules(action, self.lookup)
-        yield from self._contact_obstacles(action)
 
     def _careful(self, action: Action) -> bool:
         """Whether an action may go out while nothing is known of holds, consents and contacts."""
@@ -174,19 +175,33 @@ class Funnel:
             return Drop(stage=Stage.ARBITRATION, rule="minimum_priority", detail=detail)
         return None
 
-    def fallback(self, placement: str, tone: str | None) -> tuple[Offer, ...]:
+    def with_fallbacks(
+        self, placements: Mapping[str, tuple[Offer, ...]], tone: str | None
+    ) -> dict[str, tuple[Offer, ...]]:
+        """The placements, with a fallback where nothing else is left; no action is shown twice."""
+        shown = {offer.action for offers in placements.values() for offer in offers}
+        filled: dict[str, tuple[Offer, ...]] = {}
+        for name, offers in placements.items():
+            filled[name] = offers or self._fallback(name, tone, shown)
+            shown.update(offer.action for offer in filled[name])
+        return filled
+
+    def _fallback(
+        self, placement: str, tone: str | None, shown: Collection[str]
+    ) -> tuple[Offer, ...]:
         """What an in-page placement shows when nothing else is left; a journey's question has no
-        fallback.
+        fallback. It needs no rules, but holds, consent and contact limits bind it too.
         """
         asked = self.request.purposes or self.request.tags
         if asked or not self.bundle.channels[self.request.channel].in_page:
             return ()
         name = self.bundle.fallbacks.get(placement) or self.bundle.fallbacks.get("*")
-        if name is None or holds.covering(self.held, self.bundle.actions[name]) is not None:
+        if name is None or name in shown:
             return ()
         action = self.bundle.actions[name]
         treatment = self._treatment(action, placement, tone)
-        if treatment is None:
+        bound = chain(self._silences(action), self._contact_obstacles(action))
+        if treatment is None or any(bound):
             return ()
         one = arbitration.rank(
             self.bundle, action, propensity.propensity(action, None), {}, self.lookup

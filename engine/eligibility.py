@@ -29,7 +29,7 @@ def known_features(snapshot: Snapshot, bundle: Bundle, now: datetime) -> Known:
     """Leaves out every view that is older than the bundle allows: too old is unknown (CAPABILITIES
     X10).
     """
-    old = {view: age for view, age in _too_old(snapshot, bundle, now)}
+    old = dict(_too_old(snapshot, bundle, now))
     features = snapshot.features
     if old:
         features = {

@@ -181,7 +181,8 @@ class _Attempt:
         )
         if kept is not None and kept.decode() != self.ask.digest:
             raise RequestIdReused(
-                f"request_id {self.ask.request_id!r} was used with another body: repeat that body, or use a new id"
+                f"request_id {self.ask.request_id!r} was used with another body: repeat that body,"
+                " or use a new id"
             )
 
     def _keep(self) -> int:
@@ -207,7 +208,7 @@ class _Attempt:
             kept, state, self.bundle, self.ask.channel, self.ledger.clock.now()
         ):
             return kept
-        return await self._compute(state, row, superseded=True)
+        return await self._compute(state, row, instead_of=state.stored)
 
     # -- read, compute, commit
 
@@ -216,10 +217,11 @@ class _Attempt:
         return await self._compute(*await self._read(claim=False))
 
     async def _compute(
-        self, state: live.LiveState, row: FeatureRow, superseded: bool = False
+        self, state: live.LiveState, row: FeatureRow, instead_of: bytes | None = None
     ) -> Decision:
         for _ in range(_ATTEMPTS):
-            request = request_of(self.ask, self.ask.at or self.ledger.clock.now(), superseded)
+            now = self.ask.at or self.ledger.clock.now()
+            request = request_of(self.ask, now, superseded=instead_of is not None)
             snapshot = replace(
                 state.snapshot(self.ask.customer), features=row.values, feature_times=row.times
             )
@@ -227,7 +229,7 @@ class _Attempt:
             if self.ask.dry_run:
                 return decision
             refused = await self._commit(
-                state, record(request, snapshot, decision), decision.decision_id, superseded
+                state, record(request, snapshot, decision), decision.decision_id, instead_of
             )
             if refused is None:
                 return decision
@@ -260,7 +262,7 @@ class _Attempt:
         raise LiveStateUnavailable("Redis forgets its scripts")
 
     async def _commit(
-        self, state: live.LiveState, body: bytes, decision_id: str, overwrite: bool
+        self, state: live.LiveState, body: bytes, decision_id: str, instead_of: bytes | None
     ) -> live.LiveState | None:
         names = [*self._names, keys.DECISIONS, keys.decision(decision_id)]
         arguments: list[Any] = [
@@ -273,7 +275,7 @@ class _Attempt:
         ]
         if self.ask.request_id is not None:
             names.append(keys.answer(self.ask.customer, self.ask.request_id))
-            arguments += [self.claim, decision_id, self._keep(), int(overwrite)]
+            arguments += [self.claim, self._keep(), instead_of or b""]
         reply = await self._call(live.COMMIT(self.ledger.redis, names, arguments))
         return None if reply == 1 else live.decode_state(reply)
 

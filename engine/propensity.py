@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from engine.catalog import Action
@@ -29,8 +30,10 @@ class Scorer(Protocol):
 class Recorded:
     """A scorer that repeats what the models said when a decision was made."""
 
-    def __init__(self, scores: Scores) -> None:
+    def __init__(self, scores: Scores, scored: Sequence[str]) -> None:
+        """`scored`: the actions that were scored, in the order of `scores.acceptance`."""
         self._scores = scores
+        self._acceptance = dict(zip(scored, scores.acceptance, strict=True))
 
     def customer_scores(self, features: Mapping[str, Scalar]) -> Scores:
         """The recorded scores of the customer."""
@@ -39,8 +42,11 @@ class Recorded:
     def acceptance(
         self, features: Mapping[str, Scalar], pairs: Sequence[tuple[Action, str]]
     ) -> Scores:
-        """The recorded propensities, with everything else that was recorded."""
-        return self._scores
+        """The recorded propensities, with everything else that was recorded; none for an action
+        that was not scored then.
+        """
+        known = tuple(self._acceptance.get(action.name) for action, _ in pairs)
+        return replace(self._scores, acceptance=known)
 
 
 class NoModels:

@@ -61,17 +61,17 @@ def _in_files(folder: Path, decision_id: str) -> bytes | None:
 async def archive_stream(ledger: Ledger) -> int:
     """Moves one batch of decisions from the stream (and the spool) to Parquet; returns how many.
 
-    A file is complete before anything is deleted, and its name comes from what is in it: a repeated
-    move after a crash writes the same file again.
+    A file is complete before anything is deleted. After a crash in between, the next move writes
+    the same decisions again, in the same file or in a larger one: readers take each id once.
     """
     entries = cast(Sequence[Any], await ledger.redis.xrange(keys.DECISIONS, count=BATCH))
     if entries:
         rows = [(fields[b"d"].decode(), fields[b"r"]) for _, fields in entries]
         await asyncio.to_thread(_write_files, ledger.site.data_dir / "archive", rows)
         async with ledger.redis.pipeline(transaction=False) as pipe:
-            pipe.xdel(keys.DECISIONS, *[entry for entry, _ in entries])
             for decision_id, _ in rows:
                 pipe.delete(keys.decision(decision_id))
+            pipe.xdel(keys.DECISIONS, *[entry for entry, _ in entries])
             await pipe.execute()
     return len(entries) + await _archive_spool(ledger)
 
@@ -125,16 +125,19 @@ def _folder(folder: Path, day: date) -> Path:
 
 
 def records(folder: Path, days: int | None = None, today: date | None = None) -> list[bytes]:
-    """The archived records, oldest first; of the last `days` only, if given."""
+    """The archived records, oldest first; of the last `days` only, if given.
+
+    A move that was cut short leaves some decisions in two files: each is given once.
+    """
     import pyarrow.parquet as pq
 
-    found: list[tuple[str, bytes]] = []
+    found: dict[str, bytes] = {}
     for path in sorted(folder.glob("date=*/*.parquet")):
         day = date.fromisoformat(path.parent.name.removeprefix("date="))
         if days is not None and today is not None and day < today - timedelta(days=days):
             continue
         table = pq.read_table(path, columns=["decision_id", "record"])
-        found.extend(
+        found.update(
             zip(table["decision_id"].to_pylist(), table["record"].to_pylist(), strict=True)
         )
-    return [record for _, record in sorted(found)]
+    return [record for _, record in sorted(found.items())]

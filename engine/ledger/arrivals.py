@@ -102,14 +102,16 @@ def give_up(connection: Connection, seq: int) -> None:
 
 
 def unfinished(connection: Connection, limit: int) -> list[Event]:
-    """Events that are not with the journeys yet and that nobody works on, oldest first."""
+    """Events that are not with the journeys yet and that nobody works on, oldest first; before
+    all others those whose effects are not in force.
+    """
     query = (
         select(tables.events)
         .where(
             tables.events.c.state != Progress.ROUTED.value,
             tables.events.c.lease_until_wall < time.time(),
         )
-        .order_by(tables.events.c.seq)
+        .order_by(tables.events.c.state != Progress.JOURNALLED.value, tables.events.c.seq)
         .limit(limit)
     )
     return [event_of(row) for row in connection.execute(query)]

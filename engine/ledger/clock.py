@@ -5,6 +5,8 @@ directory.
 from __future__ import annotations
 
 import json
+import os
+import secrets
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -56,13 +58,28 @@ def open_clock(data_dir: Path, lapse: float | None = None) -> Clock:
     """
     path = data_dir / "clock.json"
     if path.exists():
-        kept = json.loads(path.read_text())
-        clock = Clock(anchor=float(kept["anchor"]), lapse=float(kept["lapse"]))
+        clock = _kept(path)
         if lapse is not None and lapse != clock.lapse:
             raise StackError(
-                f"{data_dir} was made with --lapse {clock.lapse:g}, not {lapse:g}: leave --lapse out, or use another --data-dir"
+                f"{data_dir} was made with --lapse {clock.lapse:g}, not {lapse:g}: leave --lapse"
+                " out, or use another --data-dir"
             )
         return clock
     clock = Clock(anchor=time.time() if (lapse or 1.0) != 1.0 else 0.0, lapse=lapse or 1.0)
-    path.write_text(json.dumps({"anchor": clock.anchor, "lapse": clock.lapse}) + "\n")
+    temporary = path.with_suffix(f".{secrets.token_hex(4)}")
+    temporary.write_text(json.dumps({"anchor": clock.anchor, "lapse": clock.lapse}) + "\n")
+    try:
+        os.link(temporary, path)  # the first of several processes wins
+    except FileExistsError:
+        return open_clock(data_dir, lapse)
+    finally:
+        temporary.unlink()
     return clock
+
+
+def _kept(path: Path) -> Clock:
+    try:
+        kept = json.loads(path.read_text())
+        return Clock(anchor=float(kept["anchor"]), lapse=float(kept["lapse"]))
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise StackError(f"{path} can't be read as a clock: {error!r}") from error

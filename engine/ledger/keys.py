@@ -13,7 +13,7 @@ _STRING = 2
 _ROW_HEAD = struct.pack("<III8sII", 1, _STRING, 8, b"customer", _STRING, 27)
 
 MARKER = "tactful:reconciled"
-"""Present while Redis is known to hold all that the journal and Temporal hold: `run id:rebuild id`."""
+"""Present while Redis is known to hold all that journal and Temporal hold: `run id:rebuild id`."""
 REBUILDING = "tactful:rebuilding"
 DECISIONS = "tactful:decisions"
 """The stream of decision records that are not archived yet."""

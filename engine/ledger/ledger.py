@@ -73,7 +73,7 @@ class Ledger:
     # -- holds
 
     async def place_hold(self, customer: str, hold: Hold) -> tuple[str, ...]:
-        """Puts a hold in force; answers with the ids of the messages on their way that it covers."""
+        """Puts a hold in force; answers with the ids of messages on their way that it covers."""
         await self.journal.write(lambda connection: facts.keep_hold(connection, customer, hold))
         return await self.enforce_hold(customer, hold)
 
@@ -82,6 +82,25 @@ class Ledger:
         arguments = (hold.id, live.encode_hold(hold), hold.seq, live.wall_milliseconds())
         covered = await live.PLACE_HOLD(self.redis, [keys.live(customer)], arguments)
         return tuple(message.decode() for message in covered)
+
+    async def enforce_again(self, held: Sequence[tuple[str, Hold]]) -> None:
+        """Puts holds in force that the journal had open a while ago, but none that ended since.
+
+        A release is journalled first, so one that is not seen here comes after the hold is set.
+        """
+        for start in range(0, len(held), _BATCH):
+            batch = held[start : start + _BATCH]
+            for customer, hold in batch:
+                await self.enforce_hold(customer, hold)
+            customers = sorted({customer for customer, _ in batch})
+            found = await self.journal.read(
+                lambda connection, customers=customers: facts.open_holds(connection, customers)
+            )
+            still = {(customer, hold.id) for customer, hold in found}
+            for customer, hold in batch:
+                if (customer, hold.id) not in still:
+                    arguments = (hold.id, hold.seq)
+                    await live.RELEASE_HOLD(self.redis, [keys.live(customer)], arguments)
 
     async def release_hold(
         self, customer: str, hold_id: str, up_to: int, by: str, because: str
@@ -107,7 +126,7 @@ class Ledger:
         await self.journal.write(
             lambda connection: facts.mark_hold(connection, customer, hold.id, HoldState.ORPHANED)
         )
-        await self.enforce_hold(customer, live.orphan(hold))
+        await self.enforce_again([(customer, live.orphan(hold))])
 
     async def place_operator_hold(
         self,
@@ -146,7 +165,8 @@ class Ledger:
             raise UnknownHold(f"there is no hold {hold_id!r} on this customer")
         if not hold.owner.startswith(OPERATOR) and hold.state is not HoldState.ORPHANED:
             raise HoldOwnedByJourney(
-                f"{hold_id} belongs to the running journey {hold.owner}: resolve the case, and the journey ends it"
+                f"{hold_id} belongs to the running journey {hold.owner}: resolve the case, and the"
+                " journey ends it"
             )
         await self.release_hold(customer, hold_id, hold.seq, OPERATOR + author, because)
 
@@ -202,13 +222,12 @@ class Ledger:
         Raises UnknownDecision and UnknownTreatment.
         """
         record = await self.decision_record(outcome.decision_id)
-        contact = await self.journal.write(
+        contact, new = await self.journal.write(
             lambda connection: keep_outcome(connection, outcome, record)
         )
-        if contact is None:
-            return False
+        # a known one as well: the call before may have got no further than the journal
         await self.add_contacts([(record["request"]["customer"], contact)])
-        return True
+        return new
 
     async def decision_record(self, decision_id: str) -> dict[str, Any]:
         """The record of a decision, wherever it is by now. Raises UnknownDecision."""
@@ -228,9 +247,11 @@ class Ledger:
 
     # -- journeys
 
-    async def put_journey(self, customer: str, journey: JourneyState) -> None:
-        """Makes a running journey's stage part of every snapshot."""
-        arguments = (f"j:{journey.id}", live.encode_journey(journey))
+    async def put_journey(
+        self, customer: str, journey: JourneyState, *, only_new: bool = False
+    ) -> None:
+        """Makes a journey's stage part of every snapshot; `only_new`: unless it is there."""
+        arguments = (f"j:{journey.id}", live.encode_journey(journey), int(only_new))
         await live.SET_FIELD(self.redis, [keys.live(customer)], arguments)
 
     async def drop_journey(self, customer: str, journey_id: str) -> None:

@@ -26,6 +26,8 @@ from engine.ledger.clock import from_milliseconds, milliseconds
 from engine.types import Contact, ContactKind, Hold, HoldState, JourneyState, Snapshot
 
 _CONNECTIONS = 64
+_TURN_SECONDS = 1.0
+"""How long a call may wait for one of them to be free."""
 _PIPELINED = 1_000
 _LETTERS = {
     ContactKind.DISPATCH: "d",
@@ -38,7 +40,7 @@ LATEST_DECISIONS = 5
 
 
 class Script:
-    """A Lua script of `scripts/`, called by its hash and loaded where the server does not know it."""
+    """A Lua script of `scripts/`, called by its hash, and loaded where the server lacks it."""
 
     def __init__(self, name: str) -> None:
         self.text = (Path(__file__).parent / "scripts" / f"{name}.lua").read_text()
@@ -99,6 +101,7 @@ SET_CONSENT = Script("set_consent")
 ADD_CONTACT = Script("add_contact")
 SET_FIELD = Script("set_field")
 RUN_ID = Script("run_id")
+CLEAR = Script("clear")
 FINISH_REBUILD = Script("finish_rebuild")
 
 
@@ -118,9 +121,10 @@ async def _greet(connection: AbstractConnection) -> None:
 
 def connect(url: str) -> redis.Redis:
     """A client whose every new connection distrusts a marker from another server process."""
-    pool = redis.ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
+    pool = redis.BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
         url,
         max_connections=_CONNECTIONS,
+        timeout=_TURN_SECONDS,
         socket_timeout=2.0,
         socket_connect_timeout=1.0,
         redis_connect_func=_greet,

@@ -43,8 +43,8 @@ def offer_in(record: dict[str, Any], treatment: str) -> dict[str, Any]:
 
 def keep_outcome(
     connection: Connection, outcome: Outcome, record: dict[str, Any]
-) -> Contact | None:
-    """Writes an outcome and returns the contact it is; None for one that is there already."""
+) -> tuple[Contact, bool]:
+    """Writes an outcome; returns the contact it is, and whether it was new."""
     offer = offer_in(record, outcome.treatment)
     key = {
         "decision_id": outcome.decision_id,
@@ -62,7 +62,6 @@ def keep_outcome(
         "at": milliseconds(outcome.at),
         "value": outcome.value,
     }
-    if not insert_new(connection, tables.outcomes, row):
-        return None
+    new = insert_new(connection, tables.outcomes, row)
     query = select(tables.outcomes).filter_by(**key)
-    return contact_of_outcome(connection.execute(query).one())
+    return contact_of_outcome(connection.execute(query).one()), new

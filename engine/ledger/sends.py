@@ -4,6 +4,7 @@ safe.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,11 @@ from engine.types import Contact, ContactKind
 
 AUTHORISE = live.Script("authorise")
 SETTLE = live.Script("settle")
+_FRESH_SECONDS = 0.5
+"""A delivery starts within this time of its authorisation: shorter than an acknowledgement of a
+hold waits for deliveries that were authorised before it (workflows/acceptance.py).
+"""
+_ATTEMPTS = 3
 _LEASE_MILLISECONDS = 20_000
 """Longer than any adapter's time limit: after it, a delivery no longer counts as in flight."""
 
@@ -84,12 +90,11 @@ class Sender:
             )
         before = await self._ledger.journal.write(lambda connection: _begin(connection, message))
         settled = _settled(before)
-        if settled is not None:
+        if settled is not None:  # the attempt before may have got no further than the journal
+            await self._land(message, _ENDINGS[settled.status])
             return settled
         if before.attempts > 1 and adapter.repeat is Repeat.AT_MOST_ONCE:
-            return await self._settle(
-                message, SendStatus.UNKNOWN, "an earlier attempt may have arrived"
-            )
+            return await self._recall(message, "an earlier attempt may have arrived")
         refusal = await self._authorise_or_take_back(message)
         if refusal is not None:
             return await self._refuse(message, refusal, before.attempts > 1)
@@ -100,7 +105,7 @@ class Sender:
         count as one.
         """
         try:
-            refusal = await self._authorise(message)
+            refusal = await self._authorise_just_now(message)
             if refusal is None or refusal[0] != "not_reconciled":
                 return refusal
             reason = "the live state is not reconciled: nothing leaves until it is"
@@ -111,16 +116,29 @@ class Sender:
         )
         raise DeliveryPending(reason)
 
+    async def _authorise_just_now(self, message: Message) -> tuple[str, datetime | None] | None:
+        """A permission that took long is asked for again: a hold may have overtaken it."""
+        for _ in range(_ATTEMPTS):
+            asked = time.monotonic()
+            refusal = await self._authorise(message)
+            if refusal is not None or time.monotonic() - asked < _FRESH_SECONDS:
+                return refusal
+        raise LiveStateUnavailable("Redis is too slow to authorise a delivery")
+
     async def _authorise(self, message: Message) -> tuple[str, datetime | None] | None:
         bundle = self._bundle()
         action = bundle.actions.get(message.action)
         if action is None:
             return f"unknown_action:{message.action}", None
-        exempt = message.exempt is not None and not commercial(message.purpose, message.tags)
+        if message.channel not in bundle.channels:
+            return f"unknown_channel:{message.channel}", None
+        tags = sorted({*message.tags, *action.tags})  # the bundle may say more than it did then
+        free = message.exempt is not None and action.exempt is not None
+        exempt = free and not commercial(message.purpose, tags)
         counters = contact.counters(bundle, action, message.channel, message.at)
         facts = {
             "purpose": message.purpose,
-            "tags": message.tags,
+            "tags": tags,
             "exempt": int(exempt),
             "careful": int(exempt and not counters),
             "consent": f"c:{message.purpose}:{message.channel}",
@@ -149,10 +167,11 @@ class Sender:
     ) -> SendResult:
         reason, until = refusal
         if attempted:  # an earlier attempt may have reached the customer: it stays counted
-            return await self._settle(
-                message, SendStatus.UNKNOWN, f"recalled after an attempt: {reason}"
-            )
+            return await self._recall(message, f"recalled after an attempt: {reason}")
         return await self._settle(message, SendStatus.REFUSED, reason, until)
+
+    async def _recall(self, message: Message, reason: str) -> SendResult:
+        return await self._settle(message, SendStatus.UNKNOWN, reason, recalled=True)
 
     async def _deliver(self, adapter: Adapter, message: Message) -> SendResult:
         delivery = await adapter.deliver(message)
@@ -166,17 +185,24 @@ class Sender:
         raise DeliveryPending(f"{message.channel} did not confirm: {delivery.detail}")
 
     async def _settle(
-        self, message: Message, status: SendStatus, reason: str, until: datetime | None = None
+        self,
+        message: Message,
+        status: SendStatus,
+        reason: str,
+        until: datetime | None = None,
+        *,
+        recalled: bool = False,
     ) -> SendResult:
         now = milliseconds(self._ledger.clock.now())
         end = {"state": status.value, "detail": reason, "settled_at": now}
         row = await self._ledger.journal.write(
             lambda connection: _end(connection, message.message_id, end)
         )
-        ending = {SendStatus.DELIVERED: "confirmed", SendStatus.UNKNOWN: "unknown"}
-        await self._land(message, ending.get(SendStatus(row.state), "released"))
+        settled = SendStatus(row.state)  # by whichever attempt was first
+        landed = settled is SendStatus.UNKNOWN and not recalled
+        await self._land(message, "unknown" if landed else _ENDINGS[settled])
         return SendResult(
-            status=SendStatus(row.state),
+            status=settled,
             message_id=message.message_id,
             reason=row.detail,
             until=until,
@@ -188,6 +214,14 @@ class Sender:
         delivered = live.encode_contact(_contact(message, ContactKind.DELIVERY))
         arguments = [message.message_id, ending, reserved, delivered, milliseconds(message.at)]
         await SETTLE(self._ledger.redis, names, arguments)
+
+
+_ENDINGS = {
+    SendStatus.DELIVERED: "confirmed",
+    SendStatus.REFUSED: "released",
+    SendStatus.FAILED: "released",
+    SendStatus.UNKNOWN: "recalled",
+}
 
 
 def _contact(message: Message, kind: ContactKind) -> Contact:

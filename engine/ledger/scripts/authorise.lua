@@ -28,6 +28,7 @@ local granted = message.default == 1
 if consent then granted = string.sub(consent, 1, 1) == '1' end
 if not granted then return {'consent', ''} end
 
+local full, last = nil, 0 -- of several full limits the one that stays full for longest
 for _, limit in ipairs(cjson.decode(ARGV[5])) do
   local times = {}
   local entries = redis.call('ZRANGE', KEYS[3], '(' .. limit.since, '+inf', 'BYSCORE', 'WITHSCORES')
@@ -43,10 +44,13 @@ for _, limit in ipairs(cjson.decode(ARGV[5])) do
     end
   end
   if #times >= limit.maximum then
-    local frees = times[#times - limit.maximum + 1]
-    return {'limit:' .. limit.name, string.format('%.0f', frees + limit.window)}
+    local frees = times[#times - limit.maximum + 1] + limit.window
+    if not full or frees > last or (frees == last and limit.name > full) then
+      full, last = limit.name, frees
+    end
   end
 end
+if full then return {'limit:' .. full, string.format('%.0f', last)} end
 
 redis.call('ZADD', KEYS[3], 'NX', now, ARGV[2])
 message.expires = tonumber(ARGV[6]) + tonumber(ARGV[7])

@@ -1,6 +1,7 @@
 -- Sets (or, with an empty value, removes) one field of the live state and moves the version if that changed anything.
--- KEYS: live   ARGV: field, value
+-- KEYS: live   ARGV: field, value [, 1: leave a value that is there]
 local old = redis.call('HGET', KEYS[1], ARGV[1])
+if old and ARGV[3] == '1' then return 1 end
 if ARGV[2] == '' then
   if old then
     redis.call('HDEL', KEYS[1], ARGV[1])

@@ -1,6 +1,7 @@
--- Ends a delivery: confirmed (a delivery contact is added), released (the reservation goes), or unknown (the reservation stays).
--- KEYS: live, contacts   ARGV: message id, confirmed|released|unknown, reserved contact, delivery contact, at (ms)
-redis.call('HDEL', KEYS[1], 'i:' .. ARGV[1])
+-- Ends a delivery: confirmed (a delivery contact is added), released (the reservation goes), unknown (the reservation stays),
+-- or recalled (so does the mark in flight: an earlier attempt may still be on its way).
+-- KEYS: live, contacts   ARGV: message id, confirmed|released|unknown|recalled, reserved contact, delivery contact, at (ms)
+if ARGV[2] ~= 'recalled' then redis.call('HDEL', KEYS[1], 'i:' .. ARGV[1]) end
 if ARGV[2] == 'released' then
   redis.call('ZREM', KEYS[2], ARGV[3])
 else

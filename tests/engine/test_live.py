@@ -1,0 +1,406 @@
+"""Gather, decide, commit: what arrives in between, request ids, and answers without Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from sqlalchemy import func, select
+
+from engine.errors import JournalUnavailable, RequestIdReused, UnknownChannel
+from engine.ledger import Ledger, keys, tables
+from engine.ledger.outcomes import Outcome
+from engine.live import Ask, Decider
+from engine.propensity import NoModels
+from engine.replay import identical
+from engine.types import ContactKind, Decision, Level
+from tests.support.builders import (
+    NOW,
+    a_bundle,
+    a_contact,
+    a_customer,
+    a_hold,
+    a_limit,
+    a_purpose,
+    an_action,
+)
+from tests.support.ledgers import (
+    NoFeatures,
+    a_decider,
+    decided,
+    opened,
+    reconcile,
+    redis_calls,
+    redis_says,
+)
+from tests.support.servers import valkey
+
+SALE = an_action("upgrade")
+HELP = an_action("help", purpose="service", exempt="service", value=1)
+BUNDLE = a_bundle(SALE, HELP)
+LIMITED = a_bundle(SALE, HELP, limits=[a_limit(maximum=1, kinds=[ContactKind.IMPRESSION])])
+
+
+def ask(**more: Any) -> Ask:
+    """The usual question."""
+    return Ask(customer=a_customer(), channel="web", **more)
+
+
+def once(digest: str = "body", **more: Any) -> Ask:
+    """The usual question under a request id."""
+    return ask(request_id="r1", digest=digest, **more)
+
+
+def shown(decision: Decision) -> list[str]:
+    """The actions that are offered."""
+    return [offer.action for offer in decision.offers]
+
+
+async def recorded(ledger: Ledger) -> int:
+    """How many decisions are recorded."""
+    spooled = await ledger.journal.read(
+        lambda connection: connection.execute(select(func.count()).select_from(tables.spool))
+    )
+    return int(await redis_says(ledger, "XLEN", keys.DECISIONS)) + int(spooled.scalar_one())
+
+
+def between(ledger: Ledger, patch: pytest.MonkeyPatch, *happenings: Callable[[], Any]) -> Decider:
+    """A decider with something that happens right before each of its first commits."""
+    waiting = list(happenings)
+    run = redis_calls(ledger)
+
+    async def interrupted(*command: Any, **options: Any) -> Any:
+        if waiting:
+            happening = waiting.pop(0)
+            patch.setattr(ledger.redis, "execute_command", run)
+            await happening()
+            patch.setattr(ledger.redis, "execute_command", interrupted)
+        return await run(*command, **options)
+
+    patch.setattr(ledger.redis, "execute_command", interrupted)
+    return Decider(ledger, NoFeatures(), NoModels(), lambda: LIMITED)
+
+
+# -- read, compute, commit
+
+
+async def test_a_decision_is_recorded_before_it_is_answered(ledger: Ledger) -> None:
+    decision = await decided(ledger, BUNDLE, ask())
+    assert shown(decision) == ["upgrade"]
+    assert identical(await ledger.raw_record(decision.decision_id), BUNDLE)
+    assert (await ledger.state(a_customer())).latest == (decision.decision_id,)
+
+
+async def test_the_latest_decisions_are_kept_newest_first(ledger: Ledger) -> None:
+    made = [(await decided(ledger, BUNDLE, ask())).decision_id for _ in range(7)]
+    assert (await ledger.state(a_customer())).latest == tuple(reversed(made[2:]))
+
+
+async def test_an_unknown_channel_is_refused_with_those_that_exist(ledger: Ledger) -> None:
+    with pytest.raises(UnknownChannel, match=r"'fax'.*web, app"):
+        await decided(ledger, BUNDLE, Ask(customer=a_customer(), channel="fax"))
+
+
+async def test_a_hold_between_read_and_commit_is_seen(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decider = between(ledger, monkeypatch, lambda: ledger.place_hold(a_customer(), a_hold()))
+    decision = (await decider.decide(ask())).decision
+    assert shown(decision) == ["help"]
+    assert [hold.id for hold in decision.holds] == ["complaint:4711"]
+    assert await recorded(ledger) == 1
+
+
+async def test_a_consent_between_read_and_commit_is_seen(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decider = between(
+        ledger,
+        monkeypatch,
+        lambda: ledger.set_consent(a_customer(), "sales", "web", False, "desk", NOW),
+    )
+    assert shown((await decider.decide(ask())).decision) == ["help"]
+
+
+async def test_a_contact_between_read_and_commit_is_seen(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = ledger.clock.now()
+    contact = a_contact(kind=ContactKind.IMPRESSION, at=now)
+    decider = between(ledger, monkeypatch, lambda: ledger.add_contacts([(a_customer(), contact)]))
+    assert shown((await decider.decide(ask())).decision) == ["help"]
+
+
+async def test_a_wipe_between_read_and_commit_is_seen(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decider = between(ledger, monkeypatch, lambda: redis_says(ledger, "FLUSHALL"))
+    decision = (await decider.decide(ask())).decision
+    assert (shown(decision), decision.level) == (["help"], Level.STATIC)
+
+
+async def test_a_rebuild_between_read_and_commit_is_seen(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Versions begin again after a rebuild: an equal number does not mean an equal state."""
+    await ledger.set_consent(a_customer(), "survey", "web", True, "desk", NOW)
+
+    async def wiped_and_rebuilt() -> None:
+        await redis_says(ledger, "FLUSHALL")
+        await ledger.place_hold(a_customer(), a_hold())
+        await reconcile(ledger, "another")
+
+    decider = between(ledger, monkeypatch, wiped_and_rebuilt)
+    assert (await ledger.state(a_customer())).version == 1
+    assert shown((await decider.decide(ask())).decision) == ["help"]
+    assert (await ledger.state(a_customer())).version == 1
+
+
+async def test_a_state_that_never_rests_gets_a_careful_answer(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seq = 0
+
+    async def held_again() -> None:
+        nonlocal seq
+        seq += 1
+        await ledger.enforce_hold(a_customer(), a_hold(seq=seq))
+
+    decider = between(ledger, monkeypatch, *[held_again] * 50)
+    decision = (await decider.decide(ask())).decision
+    assert decision.level is Level.STATIC
+    assert "changes faster" in decision.because[0]
+    assert shown(decision) == ["help"]
+
+
+async def test_more_questions_than_connections_are_all_answered_in_full(ledger: Ledger) -> None:
+    decider = a_decider(ledger, BUNDLE)
+    answers = await asyncio.gather(*(decider.decide(ask()) for _ in range(200)))
+    assert {tuple(shown(answer.decision)) for answer in answers} == {("upgrade",)}
+    assert await recorded(ledger) == 200
+
+
+async def test_scripts_that_the_server_forgot_are_loaded_again(ledger: Ledger) -> None:
+    decider = a_decider(ledger, BUNDLE)
+    for _ in range(2):
+        assert shown((await decider.decide(ask())).decision) == ["upgrade"]
+        await redis_says(ledger, "SCRIPT FLUSH")
+
+
+# -- request ids
+
+
+async def test_the_same_request_id_gives_the_same_answer(ledger: Ledger) -> None:
+    answers = [await decided(ledger, BUNDLE, once()) for _ in range(3)]
+    assert answers[0] == answers[1] == answers[2]
+    assert await recorded(ledger) == 1
+
+
+async def test_ten_calls_at_once_share_one_answer_and_one_record(ledger: Ledger) -> None:
+    deciders = [a_decider(ledger, BUNDLE) for _ in range(2)]
+    answers = await asyncio.gather(*(deciders[n % 2].decide(once()) for n in range(10)))
+    assert len({answer.decision.decision_id for answer in answers}) == 1
+    assert await recorded(ledger) == 1
+
+
+async def test_another_body_under_the_same_request_id_is_refused(ledger: Ledger) -> None:
+    first = await decided(ledger, BUNDLE, once())
+    with pytest.raises(RequestIdReused, match="'r1'"):
+        await decided(ledger, BUNDLE, once("another body"))
+    assert await decided(ledger, BUNDLE, once()) == first
+
+
+async def test_a_stored_answer_that_a_hold_forbids_is_superseded(ledger: Ledger) -> None:
+    first = await decided(ledger, BUNDLE, once())
+    await ledger.place_hold(a_customer(), a_hold())
+    second = await decided(ledger, BUNDLE, once())
+    assert (shown(first), shown(second)) == (["upgrade"], ["help"])
+    assert "superseded" in second.because
+    assert await decided(ledger, BUNDLE, once()) == second
+    assert identical(await ledger.raw_record(second.decision_id), BUNDLE)
+
+
+async def test_ten_calls_at_once_after_a_hold_share_one_new_answer(ledger: Ledger) -> None:
+    await decided(ledger, BUNDLE, once())
+    await ledger.place_hold(a_customer(), a_hold())
+    decider = a_decider(ledger, BUNDLE)
+    answers = await asyncio.gather(*(decider.decide(once()) for _ in range(10)))
+    assert len({answer.decision.decision_id for answer in answers}) == 1
+    assert await recorded(ledger) == 2
+
+
+async def test_a_stored_answer_without_consent_is_superseded(ledger: Ledger) -> None:
+    await decided(ledger, BUNDLE, once())
+    await ledger.set_consent(a_customer(), "sales", "web", False, "desk", NOW)
+    assert shown(await decided(ledger, BUNDLE, once())) == ["help"]
+
+
+async def test_a_stored_answer_is_not_given_while_holds_are_unknown(ledger: Ledger) -> None:
+    await decided(ledger, BUNDLE, once())
+    await redis_says(ledger, "DEL", keys.MARKER)
+    assert shown(await decided(ledger, BUNDLE, once())) == ["help"]
+
+
+async def test_an_answer_does_not_outlive_the_digest_of_its_body(ledger: Ledger) -> None:
+    await decided(ledger, BUNDLE, once())
+    answer = keys.answer(a_customer(), "r1")
+    for name in (answer, keys.guard("r1")):
+        await redis_says(ledger, "PEXPIRE", name, 60_000)
+    await ledger.place_hold(a_customer(), a_hold())
+    await decided(ledger, BUNDLE, once())
+    assert await redis_says(ledger, "PTTL", answer) <= 60_000
+
+
+async def test_a_claim_that_was_never_kept_is_taken_over(ledger: Ledger) -> None:
+    answer = keys.answer(a_customer(), "r1")
+    await redis_says(ledger, "SET", answer, "pdied", "PX", 50)
+    assert shown(await decided(ledger, BUNDLE, once())) == ["upgrade"]
+
+
+async def test_a_slow_call_gives_the_answer_of_the_one_that_took_over(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others: list[Decision] = []
+
+    async def overtaken() -> None:
+        await redis_says(ledger, "DEL", keys.answer(a_customer(), "r1"))
+        others.append(await decided(ledger, LIMITED, once()))
+
+    async def nothing() -> None:
+        """The guard of the request id comes first."""
+
+    decider = between(ledger, monkeypatch, nothing, overtaken)
+    decision = (await decider.decide(once())).decision
+    assert decision == others[0]
+    assert await recorded(ledger) == 1
+
+
+async def test_a_slow_call_checks_the_answer_it_takes_over(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other call's answer may sell, and a complaint may have come since."""
+
+    async def overtaken_and_held() -> None:
+        await redis_says(ledger, "DEL", keys.answer(a_customer(), "r1"))
+        await decided(ledger, LIMITED, once())
+        await ledger.place_hold(a_customer(), a_hold())
+
+    async def nothing() -> None:
+        """The guard of the request id comes first."""
+
+    decider = between(ledger, monkeypatch, nothing, overtaken_and_held)
+    decision = (await decider.decide(once())).decision
+    assert shown(decision) == ["help"]
+    assert "superseded" in decision.because
+
+
+async def test_a_dry_run_leaves_no_trace(ledger: Ledger) -> None:
+    before = await redis_says(ledger, "KEYS", "*")
+    decision = await decided(ledger, BUNDLE, once(dry_run=True))
+    assert shown(decision) == ["upgrade"]
+    assert await redis_says(ledger, "KEYS", "*") == before
+    assert await recorded(ledger) == 0
+    await decided(ledger, BUNDLE, once("another body"))
+
+
+# -- without Redis
+
+
+async def test_without_redis_the_answer_is_careful_recorded_and_can_be_replayed(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path, "redis://127.0.0.1:1/0") as ledger:
+        decision = await decided(ledger, BUNDLE, once())
+        assert (shown(decision), decision.level) == (["help"], Level.STATIC)
+        assert "could not be read" in decision.because[0]
+        assert identical(await ledger.raw_record(decision.decision_id), BUNDLE)
+        assert shown(await decided(ledger, BUNDLE, ask(dry_run=True))) == ["help"]
+
+
+async def test_without_redis_and_journal_nothing_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> Any:
+        raise JournalUnavailable("the disk is full")
+
+    async with opened(tmp_path, "redis://127.0.0.1:1/0") as ledger:
+        monkeypatch.setattr(ledger.journal, "write", away)
+        with pytest.raises(JournalUnavailable):
+            await decided(ledger, BUNDLE, ask())
+
+
+async def test_a_stalled_redis_delays_an_answer_but_never_mixes_answers_up(
+    tmp_path: Path,
+) -> None:
+    with valkey(tmp_path / "valkey") as server:
+        async with opened(tmp_path, server.url) as ledger:
+            await reconcile(ledger)
+            decider = a_decider(ledger, BUNDLE)
+            assert shown((await decider.decide(ask())).decision) == ["upgrade"]
+            os.kill(server.process.pid, signal.SIGSTOP)
+            try:
+                async with asyncio.timeout(2.5):
+                    stalled = await asyncio.gather(*(decider.decide(ask()) for _ in range(5)))
+            finally:
+                os.kill(server.process.pid, signal.SIGCONT)
+            assert {tuple(shown(answer.decision)) for answer in stalled} == {("help",)}
+            await ledger.place_hold(a_customer("other"), a_hold())
+            for name, offers in (("other", ["help"]), ("7590-VHVEG", ["upgrade"])) * 3:
+                asked = Ask(customer=a_customer(name), channel="web")
+                assert shown((await decider.decide(asked)).decision) == offers
+
+
+async def test_a_restarted_redis_is_not_trusted_before_its_rebuild(tmp_path: Path) -> None:
+    """The append-only file brings the marker back, but it names another server process."""
+    folder = tmp_path / "valkey"
+    with valkey(folder, append_only=True) as server:
+        async with opened(tmp_path, server.url) as ledger:
+            await reconcile(ledger)
+            assert shown(await decided(ledger, BUNDLE, ask())) == ["upgrade"]
+            server.process.kill()
+            server.process.wait()
+            assert shown(await decided(ledger, BUNDLE, ask())) == ["help"]
+            with valkey(folder, append_only=True, port=server.port):
+                assert await seen_marker(server.url)
+                assert shown(await decided(ledger, BUNDLE, ask())) == ["help"]
+                await reconcile(ledger)
+                assert shown(await decided(ledger, BUNDLE, ask())) == ["upgrade"]
+
+
+async def seen_marker(url: str) -> bool:
+    """Whether the marker is there, seen by somebody who does not know what it means."""
+    with redis.Redis.from_url(url) as client:  # pyright: ignore[reportUnknownMemberType]
+        return bool(client.exists(keys.MARKER))
+
+
+async def test_a_wiped_redis_gives_nothing_that_sells(wiped_ledger: Ledger) -> None:
+    decision = await decided(wiped_ledger, BUNDLE, ask())
+    assert (shown(decision), decision.level) == (["help"], Level.STATIC)
+
+
+async def test_a_consent_that_only_redis_lost_is_not_guessed(wiped_ledger: Ledger) -> None:
+    bundle = a_bundle(SALE, purposes=[a_purpose("sales")])
+    await wiped_ledger.set_consent(a_customer(), "sales", "web", True, "desk", NOW)
+    assert shown(await decided(wiped_ledger, bundle, ask())) == []
+
+
+async def test_impressions_count_towards_what_the_next_decision_may_show(ledger: Ledger) -> None:
+    first = await decided(ledger, LIMITED, ask())
+    assert shown(first) == ["upgrade"]
+    assert shown(await decided(ledger, LIMITED, ask())) == ["upgrade"]
+    outcome = Outcome(
+        decision_id=first.decision_id,
+        treatment=first.offers[0].treatment,
+        outcome="impression",
+        id="i1",
+        at=ledger.clock.now() - timedelta(seconds=1),
+    )
+    assert await ledger.record_outcome(outcome)
+    assert shown(await decided(ledger, LIMITED, ask())) == ["help"]
