@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, cast
 
 from redis.exceptions import RedisError
@@ -29,6 +30,8 @@ from workflows import search_attributes
 
 BATCH = 500
 RUNNING = 'ExecutionStatus = "Running"'
+_LONGEST_WINDOW = timedelta(days=400)
+"""The next bundle may have longer windows than the one in force."""
 _LEASE_MILLISECONDS = 5_000
 _RENEW_SECONDS = 1.0
 
@@ -62,6 +65,13 @@ async def rebuild(
     written after. Raises LiveStateUnavailable when another process rebuilds already, or when Redis
     was wiped or restarted once more (call it again then), and JourneysUnavailable.
     """
+    try:
+        return await _rebuild(ledger, client, bundle, progress)
+    except (RedisError, OSError) as error:
+        raise live.unavailable(error) from error
+
+
+async def _rebuild(ledger: Ledger, client: Client, bundle: Bundle, progress: Progress) -> Rebuilt:
     rebuild_id = secrets.token_hex(8)
     run_id = (await live.RUN_ID(ledger.redis, ())).decode()
     claimed = await cast(
@@ -73,7 +83,7 @@ async def rebuild(
     renewing = asyncio.create_task(_renew(ledger))
     try:
         await cast(Awaitable[Any], ledger.redis.delete(keys.MARKER))
-        rebuilt = await _put_everything_back(ledger, client, bundle, progress)
+        rebuilt = await _put_everything_back(ledger, client, bundle, rebuild_id, progress)
     finally:
         renewing.cancel()
         with suppress(asyncio.CancelledError):
@@ -93,11 +103,12 @@ async def _renew(ledger: Ledger) -> None:
 
 
 async def _put_everything_back(
-    ledger: Ledger, client: Client, bundle: Bundle, progress: Progress
+    ledger: Ledger, client: Client, bundle: Bundle, rebuild_id: str, progress: Progress
 ) -> Rebuilt:
     progress("reading the running journeys")
     journeys = await running_journeys(client)
-    customers = await _clear(ledger, {customer for customer, _, _ in journeys})
+    customers = await _clear(ledger, {customer for customer, _, _ in journeys}, rebuild_id)
+    journeys = await running_journeys(client)  # again: some may have begun before the clearing
     progress(f"putting back {len(customers)} customers")
     holds = await _put_back(ledger, customers, bundle)
     holds += await _put_back_journeys(ledger, journeys)
@@ -147,7 +158,7 @@ async def _hold_of(execution: WorkflowExecution) -> Hold | None:
 # -- what the journal knows
 
 
-async def _clear(ledger: Ledger, also: set[str]) -> list[str]:
+async def _clear(ledger: Ledger, also: set[str], rebuild_id: str) -> list[str]:
     """Removes the live state of every customer that has any, and names them: what is read
     afterwards is put back.
     """
@@ -156,7 +167,8 @@ async def _clear(ledger: Ledger, also: set[str]) -> list[str]:
         names = [
             name for customer in batch for name in (keys.live(customer), keys.contacts(customer))
         ]
-        await cast(Awaitable[Any], ledger.redis.delete(*names))
+        if await live.CLEAR(ledger.redis, [keys.REBUILDING, *names], [rebuild_id]) != 1:
+            raise LiveStateUnavailable("Redis was wiped, or another process rebuilds by now")
     return customers
 
 
@@ -168,7 +180,7 @@ def _customers(connection: Connection) -> set[str]:
 
 
 async def _put_back(ledger: Ledger, customers: Sequence[str], bundle: Bundle) -> int:
-    since = milliseconds(ledger.clock.now() - contact.horizon(bundle))
+    since = milliseconds(ledger.clock.now() - max(contact.horizon(bundle), _LONGEST_WINDOW))
     held = 0
     for batch in _batches(customers):
         holds = await ledger.journal.read(
@@ -176,8 +188,7 @@ async def _put_back(ledger: Ledger, customers: Sequence[str], bundle: Bundle) ->
         )
         consents = await ledger.journal.read(lambda c, batch=batch: _latest_consents(c, batch))
         contacts = await ledger.journal.read(lambda c, batch=batch: _contacts(c, batch, since))
-        for customer, hold in holds:
-            await ledger.enforce_hold(customer, hold)
+        await ledger.enforce_again(holds)
         await ledger.enforce_consents(consents)
         await ledger.add_contacts(contacts)
         held += len(holds)
@@ -228,7 +239,7 @@ async def _put_back_journeys(
     """The journeys, and any hold in a memo that the journal has neither open nor ended."""
     held = 0
     for customer, journey, hold in journeys:
-        await ledger.put_journey(customer, journey)
+        await ledger.put_journey(customer, journey, only_new=True)
         if hold is not None and not await ledger.journal.read(
             lambda connection, customer=customer, hold=hold: _known(connection, customer, hold)
         ):

@@ -14,7 +14,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from engine.errors import TactfulError
-from engine.ledger import Ledger, facts
+from engine.ledger import Ledger, facts, live
 from engine.ledger.archive import archive_stream
 from engine.ledger.ledger import OPERATOR
 from engine.ledger.site import Site
@@ -122,35 +122,41 @@ class HoldCheck:
         """One comparison of all open holds. Raises LiveStateUnavailable and JournalUnavailable."""
         held = await self._ledger.journal.read(facts.open_holds)
         closed: set[tuple[str, str, int]] = set()
+        standing: list[tuple[str, Hold]] = []
         for customer, hold in held:
-            if hold.owner.startswith(OPERATOR):
-                await self._ledger.enforce_hold(customer, hold)
-            elif await self._owner_completed(customer, hold):
+            stands = await self._as_it_stands(customer, hold)
+            if stands is None:
                 closed.add((customer, hold.id, hold.seq))
+            else:
+                standing.append((customer, stands))
+        await self._ledger.enforce_again(standing)
         for customer, hold_id, seq in closed & self._closed_before:
             because = "its journey is over"
             await self._ledger.release_hold(customer, hold_id, seq, "reconciler", because)
             _log.info("released %s: %s", hold_id, because)
         self._closed_before = closed - self._closed_before
 
-    async def _owner_completed(self, customer: str, hold: Hold) -> bool:
+    async def _as_it_stands(self, customer: str, hold: Hold) -> Hold | None:
+        """The hold, orphaned where its owner was lost; None where its owner says it is over."""
+        if hold.owner.startswith(OPERATOR):
+            return hold
         try:
             status = await _status(self._client, hold.owner)
         except (RPCError, RuntimeError):
-            return False  # Temporal is away: nothing is known, nothing changes
+            return hold  # Temporal is away: nothing is known, nothing changes
+        over = status is None or status is WorkflowExecutionStatus.COMPLETED or status in _LOST
+        if not over or await self._on_its_way(hold):
+            return hold
         if status is WorkflowExecutionStatus.COMPLETED:
-            return True
-        lost = status is None or status in _LOST
-        if lost and hold.state is HoldState.ACTIVE and not await self._on_its_way(customer, hold):
+            return None
+        if hold.state is HoldState.ACTIVE:
             await self._ledger.orphan_hold(customer, hold)
             _log.warning(
                 "%s is orphaned: %s was lost; an operator must end it", hold.id, hold.owner
             )
-        elif not lost:
-            await self._ledger.enforce_hold(customer, hold)
-        return False
+        return live.orphan(hold)
 
-    async def _on_its_way(self, customer: str, hold: Hold) -> bool:
+    async def _on_its_way(self, hold: Hold) -> bool:
         """Whether the event that placed the hold has not reached Temporal yet."""
         return await self._ledger.journal.read(
             lambda connection: facts.awaits_journey(connection, hold.seq)

@@ -159,10 +159,12 @@ class _transaction:
     def __enter__(self) -> None:
         if self._connection.dialect.name == "sqlite":
             self._connection.info["begin"] = "BEGIN IMMEDIATE"
-        self._transaction = self._connection.begin()
+        try:
+            self._transaction = self._connection.begin()
+        finally:
+            self._connection.info.pop("begin", None)  # the next to use it may only read
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self._connection.info.pop("begin", None)
         if kind is None:
             self._transaction.commit()
         else:
@@ -200,7 +202,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """SQLite does not wait for this one lock by itself: processes that start together would fail."""
+    """SQLite does not wait for this lock by itself: processes that start together would fail."""
     end = time.monotonic() + _BUSY_SECONDS
     while True:
         try:

@@ -1,0 +1,152 @@
+"""A decision is found wherever it is: in the stream, the spool or the archive; once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import func, select
+
+from engine.errors import UnknownDecision
+from engine.ledger import Ledger, archive, keys, live, tables
+from engine.ledger.archive import archive_stream, records
+from engine.live import Ask
+from engine.types import Decision
+from tests.support.builders import a_bundle, a_customer, an_action
+from tests.support.ledgers import decided, redis_says
+
+BUNDLE = a_bundle(an_action("upgrade"))
+
+
+async def some(ledger: Ledger, count: int, **more: Any) -> list[Decision]:
+    """New decisions, each about somebody else."""
+    return [
+        await decided(ledger, BUNDLE, Ask(customer=a_customer(str(n)), channel="web", **more))
+        for n in range(count)
+    ]
+
+
+def archived(ledger: Ledger, **more: Any) -> list[str]:
+    """The ids of what the archive holds, as readers see it."""
+    found = records(ledger.site.data_dir / "archive", **more)
+    return [orjson.loads(record)["decision"]["decision_id"] for record in found]
+
+
+async def spooled(ledger: Ledger) -> int:
+    """How many decisions wait in the journal."""
+    query = select(func.count()).select_from(tables.spool)
+    return int(await ledger.journal.read(lambda c: c.execute(query).scalar_one()))
+
+
+async def without_redis(ledger: Ledger, patch: pytest.MonkeyPatch) -> Decision:
+    """A decision that was made while Redis was away."""
+    with patch.context() as patched:
+        patched.setattr(ledger, "redis", live.connect("redis://127.0.0.1:1/0"))
+        [decision] = await some(ledger, 1)
+    return decision
+
+
+async def test_a_decision_is_found_in_stream_and_archive_alike(ledger: Ledger) -> None:
+    made = await some(ledger, 5)
+    before = [await ledger.raw_record(one.decision_id) for one in made]
+    assert await archive_stream(ledger) == 5
+    assert [await ledger.raw_record(one.decision_id) for one in made] == before
+    assert archived(ledger) == sorted(one.decision_id for one in made)
+    assert await redis_says(ledger, "XLEN", keys.DECISIONS) == 0
+    assert await redis_says(ledger, "KEYS", "*d:*") == []
+    assert await archive_stream(ledger) == 0
+
+
+async def test_a_decision_made_without_redis_is_found_in_spool_and_archive_alike(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decision = await without_redis(ledger, monkeypatch)
+    before = await ledger.raw_record(decision.decision_id)
+    assert await spooled(ledger) == 1
+    assert await archive_stream(ledger) == 1
+    assert await spooled(ledger) == 0
+    assert await ledger.raw_record(decision.decision_id) == before
+
+
+async def test_a_decision_is_found_in_the_archive_after_a_wipe(ledger: Ledger) -> None:
+    [decision] = await some(ledger, 1)
+    await archive_stream(ledger)
+    await redis_says(ledger, "FLUSHALL")
+    assert await ledger.raw_record(decision.decision_id)
+
+
+async def test_a_crash_between_writing_and_deleting_loses_and_doubles_nothing(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await some(ledger, 3)
+
+    def crash(**_: object) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger.redis, "pipeline", crash)
+        with pytest.raises(KeyboardInterrupt):
+            await archive_stream(ledger)
+    made += await some(ledger, 2)
+    assert await archive_stream(ledger) == 5
+    files = list((ledger.site.data_dir / "archive").glob("*/*.parquet"))
+    assert len(files) == 2
+    assert archived(ledger) == sorted(one.decision_id for one in made)
+    for one in made:
+        assert await ledger.raw_record(one.decision_id)
+
+
+async def test_a_crash_while_writing_leaves_the_decisions_where_they_are(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await some(ledger, 2)
+
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(archive, "_write_file", full)
+        with pytest.raises(OSError, match="no space"):
+            await archive_stream(ledger)
+    assert await redis_says(ledger, "XLEN", keys.DECISIONS) == 2
+    assert archived(ledger) == []
+    assert await archive_stream(ledger) == 2
+    assert len(archived(ledger)) == len(made)
+
+
+async def test_half_a_file_is_never_read(ledger: Ledger) -> None:
+    await some(ledger, 1)
+    await archive_stream(ledger)
+    [file] = (ledger.site.data_dir / "archive").glob("*/*.parquet")
+    file.with_name("half.part").write_bytes(b"PAR1")
+    assert len(archived(ledger)) == 1
+
+
+async def test_decisions_are_kept_by_their_day(ledger: Ledger) -> None:
+    now = ledger.clock.now()
+    for days in (0, 1, 40):
+        await some(ledger, 2, at=now - timedelta(days=days))
+    assert await archive_stream(ledger) == 6
+    assert len(list((ledger.site.data_dir / "archive").glob("date=*"))) == 3
+    assert len(archived(ledger)) == 6
+    assert archived(ledger) == sorted(archived(ledger))
+    assert len(archived(ledger, days=7, today=now.date())) == 4
+
+
+async def test_more_than_a_batch_takes_several_moves(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "BATCH", 2)
+    made = await some(ledger, 5)
+    assert [await archive_stream(ledger) for _ in range(4)] == [2, 2, 1, 0]
+    assert archived(ledger) == sorted(one.decision_id for one in made)
+
+
+@pytest.mark.parametrize(
+    "unknown", ["", "../../etc/passwd", "01KJMK6G00ABCDEFGHJKMNPQRS", "z" * 26]
+)
+async def test_what_was_never_decided_is_not_found(ledger: Ledger, unknown: str) -> None:
+    with pytest.raises(UnknownDecision):
+        await ledger.raw_record(unknown)
