@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import typer
@@ -14,6 +14,9 @@ import typer
 from api.client import call
 from api.settings import Settings, site
 from engine.errors import TactfulError
+
+if TYPE_CHECKING:
+    from models.train import Report
 
 REAL_CUSTOMERS = Path("../shared/data/telco_churn/Telco-Customer-Churn.csv.gz")
 """Used where it is there; otherwise customers of the same kind are made up."""
@@ -28,7 +31,10 @@ TEACHERS = 400
 
 
 def run(settings: Settings, customers: Path | None = None) -> None:
-    """Loads customers, trains the models and tells the story. Raises TactfulError when a promise breaks."""
+    """Loads customers, trains the models and tells the story.
+
+    Raises TactfulError when a promise breaks.
+    """
     names = load(settings, customers)
     teach(settings, names)
     Story(settings, names).tell()
@@ -64,8 +70,8 @@ def teach(settings: Settings, names: Sequence[str]) -> None:
     some = names[CANDIDATES : CANDIDATES + TEACHERS]
     answered = asyncio.run(answer(place, settings.api, some, SEED))
     say(
-        f"{answered.decisions} real decisions; a response simulator answers {answered.offers} offers, "
-        f"{answered.accepted} with yes"
+        f"{answered.decisions} real decisions; a response simulator answers "
+        f"{answered.offers} offers, {answered.accepted} with yes"
     )
     wait_for_archive(settings)
     say(f"acceptance, learned from these answers: {numbers(train_acceptance(place))}")
@@ -73,17 +79,14 @@ def teach(settings: Settings, names: Sequence[str]) -> None:
 
 def wait_for_archive(settings: Settings) -> None:
     """Waits until the decisions are in the archive, where training looks for them."""
-    import redis
+    from engine.ledger.archive import unarchived
 
-    from engine.ledger.keys import DECISIONS
-
-    with redis.Redis.from_url(settings.redis) as client:
-        end = time.monotonic() + PATIENCE_SECONDS
-        while client.xlen(DECISIONS) and time.monotonic() < end:
-            time.sleep(POLL_SECONDS)
+    end = time.monotonic() + PATIENCE_SECONDS
+    while asyncio.run(unarchived(settings.redis)) and time.monotonic() < end:
+        time.sleep(POLL_SECONDS)
 
 
-def numbers(report: Any) -> str:
+def numbers(report: Report) -> str:
     """The main metrics of a training report."""
     metrics: Mapping[str, Any] = (
         report["metrics"] if isinstance(report, Mapping) else report.metrics
@@ -138,18 +141,18 @@ class Story:
         self._no_sales(answer)
         for hold in answer["holds"]:
             say(f"hold {hold['id']}: {hold['because']}")
-        stopped = [c for c in answer["candidates"] if any(d["stage"] == "hold" for d in c["drops"])]
-        say(
-            f"{len(stopped)} actions stopped by it, such as {', '.join(c['action'] for c in stopped[:3])}"
-        )
+        stopped = [
+            one["action"]
+            for one in answer["candidates"]
+            if any(drop["stage"] == "hold" for drop in one["drops"])
+        ]
+        say(f"{len(stopped)} actions stopped by it, such as {', '.join(stopped[:3])}")
 
     def _stay_silent(self, customer: str) -> None:
         heading("5. The contract ends soon: the renewal wants to make an offer, and waits")
         due = self._at(self._decide(customer, "web", dry_run=True), days=25)
         self._event("contract.renewal_due", customer, {"due": due})
-        waiting = self._journey(
-            customer, "renewal", lambda one: "hold" in one["waiting_for"].lower()
-        )
+        waiting = self._journey(customer, "renewal", waits)
         self._show_journey(waiting)
         heading("6. The call centre picks up: no sales, but kind words")
         answer = self._decide(customer, "call", context={"reason": "complaint"})
@@ -169,9 +172,7 @@ class Story:
         heading("8. After the cool-down")
         answer = self._wait("sales return", lambda: self._decide(customer, "web"), sells)
         self._show(answer)
-        self._show_journey(
-            self._journey(customer, "renewal", lambda one: "hold" not in one["waiting_for"])
-        )
+        self._show_journey(self._journey(customer, "renewal", goes_on))
         inbox = self._get(f"/v1/customers/{quote(customer, safe='')}/inbox")["messages"]
         for sent in reversed(inbox):
             say(f"sent by {sent['channel']}: {sent['treatment']} ({sent['journey'].split(':')[0]})")
@@ -243,15 +244,13 @@ class Story:
     def _show(self, answer: Mapping[str, Any]) -> None:
         for offer in offers(answer):
             words = " — ".join(list(offer["content"].values())[:2])
-            say(
-                f"{offer['purpose']:<9} {offer['treatment']}  p={offer['propensity']:.3f}  “{words}”"
-            )
+            chance = f"p={offer['propensity']:.3f}"
+            say(f"{offer['purpose']:<9} {offer['treatment']}  {chance}  “{words}”")
         if not list(offers(answer)):
             say("nothing: the best thing to say now is nothing")
         why = f" ({'; '.join(answer['because'])})" if answer["because"] else ""
-        say(
-            f"level {answer['level']}{why}, decision {answer['decision_id']}, {answer['took_ms']:.1f} ms"
-        )
+        took = f"{answer['took_ms']:.1f} ms"
+        say(f"level {answer['level']}{why}, decision {answer['decision_id']}, {took}")
 
     def _show_journey(self, journey: Mapping[str, Any]) -> None:
         say(f"{journey['kind']}: {journey['stage']}; owner {journey['owner']}")
@@ -288,6 +287,16 @@ def offers(answer: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def sells(answer: Mapping[str, Any]) -> bool:
     """Whether an answer has a sales offer."""
     return any(offer["purpose"] == "sales" for offer in offers(answer))
+
+
+def waits(journey: Mapping[str, Any]) -> bool:
+    """Whether a journey waits for the end of a hold."""
+    return "hold" in (journey["waiting_for"] or "")
+
+
+def goes_on(journey: Mapping[str, Any]) -> bool:
+    """Whether a journey waits for something else than a hold."""
+    return bool(journey["waiting_for"]) and not waits(journey)
 
 
 def heading(text: str) -> None:

@@ -27,7 +27,8 @@ from workflows.search_attributes import CUSTOMER, DUE, KIND, OWNER, STAGE, WAITI
 LIST_SECONDS = 3.0
 SEAL_BYTES = 8
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
-"""A kind or stage; the pattern also keeps quotes out of the visibility query."""
+Words = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_., -]{1,64}$")]
+"""A kind, and a stage; the patterns also keep quotes out of the visibility query."""
 
 
 class JourneyFilter(BaseModel):
@@ -37,7 +38,7 @@ class JourneyFilter(BaseModel):
 
     customer: Key | None = None
     kind: Word | None = None
-    stage: Word | None = None
+    stage: Words | None = None
     open: bool | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     cursor: Annotated[str, StringConstraints(max_length=4096)] | None = None

@@ -23,7 +23,7 @@ from pydantic_settings import (
 from engine.errors import StackError
 from engine.ledger.clock import open_clock
 from engine.ledger.references import open_key
-from engine.ledger.site import BUNDLES, Site
+from engine.ledger.site import BUNDLES, Site, Tls
 
 PREFIX = "TACTFUL_"
 CONFIG_VARIABLE = PREFIX + "CONFIG"
@@ -227,6 +227,18 @@ def site(settings: Settings) -> Site:
         bundle=settings.bundle,
         webhook_url=settings.webhook_url,
         webhook_secret=settings.webhook_secret.get_secret_value(),
+        temporal_tls=_tls(settings),
+        temporal_api_key=(settings.temporal_api_key or SecretStr("")).get_secret_value(),
+    )
+
+
+def _tls(settings: Settings) -> Tls | None:
+    if not settings.temporal_tls:
+        return None
+    return Tls(
+        ca=settings.temporal_tls_ca,
+        certificate=settings.temporal_tls_cert,
+        key=settings.temporal_tls_key,
     )
 
 

@@ -41,7 +41,9 @@ def decide(request: Request, snapshot: Snapshot, bundle: Bundle, scorer: Scorer)
     drops = {action.name: funnel.drops(action) for action in funnel.actions}
     survivors = [action for action in funnel.actions if not drops[action.name]]
     pairs = [(action, request.channel) for action in survivors]
-    scores = propensity.merged(customer, scorer.acceptance(known.features, pairs))
+    models = {f"model.{name}": score for name, score in customer.customer.items()}
+    scored = {**known.features, **models}
+    scores = propensity.merged(customer, scorer.acceptance(scored, pairs))
     level, because = level_of(snapshot, known, scores)
     if request.superseded:
         because = (*because, SUPERSEDED)

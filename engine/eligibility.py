@@ -20,7 +20,7 @@ event.
 class Known:
     """The features that are fresh enough to use, and in words what is too old or absent."""
 
-    features: Mapping[str, Scalar]
+    features: dict[str, Scalar]
     stale: tuple[str, ...]
     missing: tuple[str, ...]
 
@@ -30,7 +30,7 @@ def known_features(snapshot: Snapshot, bundle: Bundle, now: datetime) -> Known:
     X10).
     """
     old = dict(_too_old(snapshot, bundle, now))
-    features = snapshot.features
+    features = dict(snapshot.features)
     if old:
         features = {
             name: value for name, value in features.items() if name.split(".", 1)[0] not in old

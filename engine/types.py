@@ -49,7 +49,7 @@ class Status(StrEnum):
 
 
 class ContactKind(StrEnum):
-    """What happened between the business and a customer; each contact limit says which kinds count."""
+    """What happened between business and customer; each contact limit says which kinds count."""
 
     DISPATCH = "dispatch"
     DELIVERY = "delivery"
@@ -139,7 +139,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JourneyState:
-    """Where a running journey of this customer stands."""
+    """Where a running journey stands."""
 
     id: str
     kind: str
@@ -151,7 +151,7 @@ class JourneyState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureRow:
-    """What the feature store knows of a customer: `view.feature` to value, each view to its time."""
+    """What the feature store knows: `view.feature` to value, and each view to its time."""
 
     values: dict[str, Scalar] = field(default_factory=dict[str, Scalar])
     times: dict[str, datetime] = field(default_factory=dict[str, datetime])

@@ -16,6 +16,7 @@ from typing import cast
 import mmh3
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
+from redis.exceptions import RedisError
 
 from engine.errors import LiveStateUnavailable
 from engine.types import FeatureRow, Scalar
@@ -172,15 +173,21 @@ def _arguments(row: Row) -> list[bytes | int]:
 
 
 async def write_rows(redis: Redis, rows: Iterable[Row]) -> int:
-    """Writes rows in batches, each unless a newer one is stored; returns how many were."""
+    """Writes rows in batches, each unless a newer one is stored; returns how many were.
+
+    Raises LiveStateUnavailable when Redis can't be used.
+    """
     script = redis.register_script(_REPLACE)
     pending = iter(rows)
     written = 0
     while batch := list(islice(pending, _BATCH_ROWS)):
-        async with redis.pipeline(transaction=False) as pipe:
-            for row in batch:
-                await script(keys=[feature_key(row.customer)], args=_arguments(row), client=pipe)
-            replies = await pipe.execute()
+        try:
+            async with redis.pipeline(transaction=False) as pipe:
+                for row in batch:
+                    await script([feature_key(row.customer)], _arguments(row), client=pipe)
+                replies = await pipe.execute()
+        except (RedisError, OSError) as error:
+            raise LiveStateUnavailable(f"Redis can't be used: {error}") from error
         written += sum(int(reply) for reply in replies)
     return written
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from temporalio.client import Client
+from temporalio.client import Client, TLSConfig
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from engine.errors import JourneysUnavailable
-from engine.ledger.site import Site
+from engine.errors import JourneysUnavailable, StackError
+from engine.ledger.site import Site, Tls
 
 
 async def connect(site: Site, *, lazy: bool = False) -> Client:
@@ -18,9 +18,28 @@ async def connect(site: Site, *, lazy: bool = False) -> Client:
             site.temporal_address,
             namespace=site.temporal_namespace,
             data_converter=pydantic_data_converter,
+            tls=tls(site.temporal_tls),
+            api_key=site.temporal_api_key or None,
             lazy=lazy,
         )
     except RuntimeError as error:
         raise JourneysUnavailable(
             f"Temporal at {site.temporal_address} can't be reached: {error}"
         ) from error
+
+
+def tls(files: Tls | None) -> TLSConfig | bool:
+    """Temporal's settings for an encrypted connection; False for a plain one.
+
+    Raises StackError for a file that can't be read.
+    """
+    if files is None:
+        return False
+    try:
+        return TLSConfig(
+            server_root_ca_cert=files.ca.read_bytes() if files.ca else None,
+            client_cert=files.certificate.read_bytes() if files.certificate else None,
+            client_private_key=files.key.read_bytes() if files.key else None,
+        )
+    except OSError as error:
+        raise StackError(f"TLS file {error.filename} can't be read: {error.strerror}") from None

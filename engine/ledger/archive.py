@@ -14,7 +14,7 @@ import orjson
 from redis.exceptions import RedisError
 from sqlalchemy import delete, select
 
-from engine.ledger import ids, keys, tables
+from engine.ledger import ids, keys, live, tables
 
 if TYPE_CHECKING:
     from engine.ledger.ledger import Ledger
@@ -74,6 +74,17 @@ async def archive_stream(ledger: Ledger) -> int:
             pipe.xdel(keys.DECISIONS, *[entry for entry, _ in entries])
             await pipe.execute()
     return len(entries) + await _archive_spool(ledger)
+
+
+async def unarchived(redis_url: str) -> int:
+    """How many decisions the stream still holds. Raises LiveStateUnavailable."""
+    client = live.connect(redis_url)
+    try:
+        return int(await client.xlen(keys.DECISIONS))
+    except (RedisError, OSError) as error:
+        raise live.unavailable(error) from error
+    finally:
+        await live.close(client)
 
 
 async def _archive_spool(ledger: Ledger) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, select
@@ -14,6 +16,8 @@ from engine.ledger.references import reference
 Name = str | tuple[str, str]
 _CACHED = 100_000
 _BATCH = 500
+_UNCERTAIN_SECONDS = 1.0
+"""How long a name that nobody has registered yet is taken as it is, before it is looked up again."""
 
 
 class Customers:
@@ -22,6 +26,7 @@ class Customers:
     def __init__(self, journal: Journal, key: bytes) -> None:
         self._journal = journal
         self._key = key
+        self._resolved: dict[Name, tuple[str, float]] = {}
         self._external: dict[str, str] = {}
         self._written: set[str] = set()
 
@@ -33,11 +38,16 @@ class Customers:
         """
         if not isinstance(name, str) and name[0] == "id":
             name = name[1]
-        if isinstance(name, str):
-            direct = reference(self._key, name)
-            if direct in self._written or direct in self._external:
-                return direct
-        return await self._journal.read(lambda connection: self._look_up(connection, name))
+        found = self._resolved.get(name)
+        if found is None or found[1] < time.monotonic():
+            customer, certain = await self._journal.read(
+                lambda connection: self._look_up(connection, name)
+            )
+            found = (customer, math.inf if certain else time.monotonic() + _UNCERTAIN_SECONDS)
+            if len(self._resolved) >= _CACHED:
+                self._resolved.clear()
+            self._resolved[name] = found
+        return found[0]
 
     async def remember(self, external_id: str) -> str:
         """Makes an external id showable again, and returns its reference."""
@@ -67,33 +77,35 @@ class Customers:
 
     async def external(self, customers: Sequence[str]) -> dict[str, str]:
         """The external ids of references; one that was never named keeps its reference."""
-        missing = [
-            customer for customer in dict.fromkeys(customers) if customer not in self._external
-        ]
+        shown = {customer: self._external.get(customer, "") for customer in customers}
+        missing = [customer for customer, external_id in shown.items() if not external_id]
         if missing:
             found = await self._journal.read(lambda connection: _external_ids(connection, missing))
+            for customer in missing:
+                shown[customer] = found.get(customer, customer)
             for customer, external_id in found.items():
                 self._note(customer, external_id)
-        return {customer: self._external.get(customer, customer) for customer in customers}
+        return shown
 
     async def known(self, customer: str) -> bool:
         """Whether this customer was ever named to Tactful."""
         shown = await self.external([customer])
         return shown[customer] != customer
 
-    def _look_up(self, connection: Connection, name: Name) -> str:
+    def _look_up(self, connection: Connection, name: Name) -> tuple[str, bool]:
+        """The reference, and whether it can never become another one: names never move."""
         if isinstance(name, str):
             direct = reference(self._key, name)
             if _external_ids(connection, [direct]):
-                return direct
+                return direct, True
         kind, alias = ("any", name) if isinstance(name, str) else name
         hashed = reference(self._key, alias, kind)
         found = connection.execute(
             select(tables.aliases.c.customer).where(tables.aliases.c.alias == hashed)
         ).scalar()
         if found is not None:
-            return str(found)
-        return reference(self._key, alias) if isinstance(name, str) else hashed
+            return str(found), True
+        return reference(self._key, alias) if isinstance(name, str) else hashed, False
 
     def _note(self, customer: str, external_id: str) -> None:
         if len(self._external) >= _CACHED:

@@ -75,7 +75,9 @@ class Ledger:
     async def place_hold(self, customer: str, hold: Hold) -> tuple[str, ...]:
         """Puts a hold in force; answers with the ids of messages on their way that it covers."""
         await self.journal.write(lambda connection: facts.keep_hold(connection, customer, hold))
-        return await self.enforce_hold(customer, hold)
+        covered = await self.enforce_hold(customer, hold)
+        await self._undo_unless_open([(customer, hold)])  # a late repetition opens nothing again
+        return covered
 
     async def enforce_hold(self, customer: str, hold: Hold) -> tuple[str, ...]:
         """Puts a hold that is journalled already in force in Redis."""
@@ -92,15 +94,16 @@ class Ledger:
             batch = held[start : start + _BATCH]
             for customer, hold in batch:
                 await self.enforce_hold(customer, hold)
-            customers = sorted({customer for customer, _ in batch})
-            found = await self.journal.read(
-                lambda connection, customers=customers: facts.open_holds(connection, customers)
-            )
-            still = {(customer, hold.id) for customer, hold in found}
-            for customer, hold in batch:
-                if (customer, hold.id) not in still:
-                    arguments = (hold.id, hold.seq)
-                    await live.RELEASE_HOLD(self.redis, [keys.live(customer)], arguments)
+            await self._undo_unless_open(batch)
+
+    async def _undo_unless_open(self, held: Sequence[tuple[str, Hold]]) -> None:
+        customers = sorted({customer for customer, _ in held})
+        found = await self.journal.read(lambda connection: facts.open_holds(connection, customers))
+        still = {(customer, hold.id) for customer, hold in found}
+        for customer, hold in held:
+            if (customer, hold.id) not in still:
+                arguments = (hold.id, hold.seq)
+                await live.RELEASE_HOLD(self.redis, [keys.live(customer)], arguments)
 
     async def release_hold(
         self, customer: str, hold_id: str, up_to: int, by: str, because: str

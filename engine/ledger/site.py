@@ -4,12 +4,21 @@ every process.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.ledger.clock import Clock
 
 BUNDLES = Path(__file__).parent.parent / "bundles"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """Files for an encrypted connection: whom to trust, and who we are. None: the system's own."""
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +28,7 @@ class Site:
     """
 
     data_dir: Path
-    key: bytes
+    key: bytes = field(repr=False)
     clock: Clock
     redis_url: str = "redis://127.0.0.1:6399/0"
     journal_url: str = ""
@@ -29,7 +38,9 @@ class Site:
     task_queue: str = "tactful"
     bundle: Path = BUNDLES / "telco"
     webhook_url: str | None = None
-    webhook_secret: str = ""
+    webhook_secret: str = field(default="", repr=False)
+    temporal_tls: Tls | None = None
+    temporal_api_key: str = field(default="", repr=False)
 
     @property
     def journal(self) -> str:

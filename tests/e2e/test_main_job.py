@@ -74,7 +74,7 @@ def test_an_open_complaint_silences_every_channel_and_every_journey_until_the_co
         assert "hold:complaint:4711" in stages
     waiting = until(
         lambda: stack.journeys(customer, "renewal", open="true"),
-        lambda found: any("hold" in one["waiting_for"] for one in found),
+        lambda found: any("hold" in (one["waiting_for"] or "") for one in found),
         what="the renewal to wait for the hold",
     )
     assert waiting[0]["customer"] == customer

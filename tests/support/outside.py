@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 import httpx
 
-from api.processes import tactful
+from api.processes import import_path, tactful
 from api.stack import stack_of
 from tests.support.servers import free_port
 
@@ -58,7 +58,7 @@ def receiver() -> Generator[Receiver]:
     """A receiver on a free port."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             at = time.time()
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             headers = {name.lower(): value for name, value in self.headers.items()}
@@ -142,7 +142,7 @@ class Outside:
 
     @contextmanager
     def stopped(self, part: str) -> Generator[None]:
-        """The time of the block passes without this part: it is stopped, and continued afterwards."""
+        """The block passes without this part: it is stopped, and continued afterwards."""
         pid = self.pid(part)
         os.kill(pid, signal.SIGSTOP)
         try:
@@ -189,8 +189,14 @@ def outside(
 def load(data_dir: Path, count: int) -> list[str]:
     """Loads real customers where they are, made-up ones elsewhere; their ids."""
     command = ["load", "customers", "--data-dir", str(data_dir), "--json"]
+    environment = {**os.environ, **import_path()}
     if not TELCO.exists():
-        subprocess.run(tactful(*command, "--examples", str(count)), check=True, capture_output=True)
+        subprocess.run(
+            tactful(*command, "--examples", str(count)),
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env=environment,
+        )
         from feature_store.generate import customers_table
 
         return [line.cells["customerID"] for line in customers_table(count, 1).lines]
@@ -198,7 +204,9 @@ def load(data_dir: Path, count: int) -> list[str]:
     with gzip.open(TELCO, "rt", newline="") as source, file.open("w", newline="") as target:
         rows = list(itertools.islice(csv.reader(source), count + 1))
         csv.writer(target).writerows(rows)
-    subprocess.run(tactful(*command, str(file)), check=True, capture_output=True)
+    subprocess.run(
+        tactful(*command, str(file)), check=True, stdout=subprocess.DEVNULL, env=environment
+    )
     return [row[0] for row in rows[1:]]
 
 
