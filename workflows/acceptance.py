@@ -26,8 +26,6 @@ _POLL_SECONDS = 0.02
 _PATIENCE_SECONDS = 15.0
 _HISTORY = timedelta(days=365)
 _TURN_SECONDS = 0.2
-_FLIGHT_SECONDS = 0.7
-"""How long an acknowledgement waits for messages that were on their way before the hold."""
 
 Features = Mapping[str, Mapping[str, Scalar]]
 
@@ -43,9 +41,7 @@ class Journeys(Protocol):
         """The hold that an event puts in force."""
         ...
 
-    def opened_by(
-        self, event: Event, running: Sequence[JourneyState]
-    ) -> tuple[JourneyState, ...]:
+    def opened_by(self, event: Event, running: Sequence[JourneyState]) -> tuple[JourneyState, ...]:
         """The journeys that an event opens, as they stand before a worker has looked at them."""
         ...
 
@@ -163,8 +159,7 @@ class Acceptance:
         hold = self._journeys.hold_for(event)
         if hold is not None:
             covered = await self._ledger.enforce_hold(event.customer, hold)
-            await self._let_land(event, hold, covered)
-            await self._ledger.enforce_again([(event.customer, hold)])
+            await self._ledger.let_land(event.customer, hold, covered)
         if event.type == "consent.changed":
             await self._enforce_consent(event)
         since = milliseconds(event.at - _HISTORY)
@@ -174,15 +169,6 @@ class Acceptance:
         features = self._push.features(event, history)
         if features:
             await self._push.write(event.customer, features, event)
-
-    async def _let_land(self, event: Event, hold: Hold, covered: tuple[str, ...]) -> None:
-        """Waits for covered messages that were handed over before the hold, so that none arrives
-        after its acknowledgement.
-        """
-        end = time.monotonic() + _FLIGHT_SECONDS
-        while covered and time.monotonic() < end:
-            await asyncio.sleep(_POLL_SECONDS)
-            covered = await self._ledger.enforce_hold(event.customer, hold)
 
     async def _enforce_consent(self, event: Event) -> None:
         recorded = await self._ledger.journal.read(

@@ -222,6 +222,7 @@ def _contacts(
         messages.c.customer.in_(customers),
         messages.c.at > since,
         messages.c.state.in_(facts.COUNTED_STATES),
+        messages.c.attempts > 0,  # none: every attempt was taken back before it could deliver
     )
     found = [
         (row.customer, one)

@@ -86,10 +86,13 @@ def _lease(connection: Connection, source: str, event_id: str, until: float) -> 
 def advance(
     connection: Connection, seq: int, progress: Progress, journeys: Sequence[str] = ()
 ) -> None:
-    """Notes how far an event is, and ends the lease of the attempt."""
+    """Notes how far an event is, and ends the lease of the attempt. One that is through stays so,
+    whatever an attempt that was overtaken says.
+    """
     connection.execute(
         update(tables.events)
         .filter_by(seq=seq)
+        .where(tables.events.c.state != Progress.ROUTED.value)
         .values(
             state=progress.value, lease_until_wall=0.0, journeys=orjson.dumps(journeys).decode()
         )

@@ -17,7 +17,7 @@ Name = str | tuple[str, str]
 _CACHED = 100_000
 _BATCH = 500
 _UNCERTAIN_SECONDS = 1.0
-"""How long a name that nobody has registered yet is taken as it is, before it is looked up again."""
+"""How long a name that nobody has registered is taken as it is, before another look."""
 
 
 class Customers:

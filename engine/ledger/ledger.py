@@ -4,6 +4,8 @@ Redis.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -24,6 +26,9 @@ from engine.ledger.site import Site
 from engine.types import Contact, Hold, HoldState, JourneyState
 
 _BATCH = 1_000
+_POLL_SECONDS = 0.02
+_FLIGHT_SECONDS = 0.7
+"""How long an acknowledgement waits for messages that were on their way before the hold."""
 OPERATOR = "operator:"
 _HISTORY = timedelta(days=400)
 
@@ -84,6 +89,16 @@ class Ledger:
         arguments = (hold.id, live.encode_hold(hold), hold.seq, live.wall_milliseconds())
         covered = await live.PLACE_HOLD(self.redis, [keys.live(customer)], arguments)
         return tuple(message.decode() for message in covered)
+
+    async def let_land(self, customer: str, hold: Hold, covered: Sequence[str]) -> None:
+        """Waits for covered messages that were on their way before the hold, so that none arrives
+        after its acknowledgement.
+        """
+        end = time.monotonic() + _FLIGHT_SECONDS
+        while covered and time.monotonic() < end:
+            await asyncio.sleep(_POLL_SECONDS)
+            covered = await self.enforce_hold(customer, hold)
+        await self._undo_unless_open([(customer, hold)])
 
     async def enforce_again(self, held: Sequence[tuple[str, Hold]]) -> None:
         """Puts holds in force that the journal had open a while ago, but none that ended since.
@@ -152,7 +167,8 @@ class Ledger:
             owner=OPERATOR + author,
             seq=0,
         )
-        await self.place_hold(customer, hold)
+        covered = await self.place_hold(customer, hold)
+        await self.let_land(customer, hold, covered)
         return hold.id
 
     async def end_hold_by_operator(

@@ -29,7 +29,7 @@ AUTHORISE = live.Script("authorise")
 SETTLE = live.Script("settle")
 _FRESH_SECONDS = 0.5
 """A delivery starts within this time of its authorisation: shorter than an acknowledgement of a
-hold waits for deliveries that were authorised before it (workflows/acceptance.py).
+hold waits for deliveries that were authorised before it (Ledger.let_land).
 """
 _ATTEMPTS = 3
 _LEASE_MILLISECONDS = 20_000

@@ -69,6 +69,14 @@ def test_what_is_through_is_never_taken_again(connection: Connection) -> None:
     assert unfinished(connection, 10) == []
 
 
+def test_an_attempt_that_was_overtaken_takes_nothing_back(connection: Connection) -> None:
+    seq = take(connection, EVENT).event.seq
+    advance(connection, seq, Progress.ROUTED, ["complaint:1"])
+    advance(connection, seq, Progress.IN_FORCE)
+    assert take(connection, EVENT).journeys == ("complaint:1",)
+    assert unfinished(connection, 10) == []
+
+
 def test_the_unfinished_come_in_order_but_first_those_whose_effects_are_missing(
     connection: Connection,
 ) -> None:

@@ -9,9 +9,18 @@ import pytest
 
 from engine.errors import HoldOwnedByJourney, LiveStateUnavailable, UnknownHold
 from engine.ledger import Ledger, facts, live
+from engine.ledger.sends import Sender
 from engine.types import Hold, HoldState
-from tests.support.builders import DAY, NOW, a_customer, a_hold
-from tests.support.ledgers import redis_says
+from tests.support.builders import (
+    DAY,
+    NOW,
+    a_bundle,
+    a_customer,
+    a_hold,
+    a_message,
+    an_action,
+)
+from tests.support.ledgers import FakeChannel, redis_says
 
 CUSTOMER = a_customer()
 
@@ -142,6 +151,17 @@ async def test_an_operator_places_and_ends_a_hold(ledger: Ledger) -> None:
     assert await held(ledger) == []
     with pytest.raises(UnknownHold):
         await ledger.end_hold_by_operator(CUSTOMER, hold_id, "bob", "moved")
+
+
+async def test_an_operators_hold_waits_for_messages_on_their_way(ledger: Ledger) -> None:
+    sale = an_action("upgrade")
+    channel = FakeChannel(seconds=0.2)
+    sender = Sender(ledger, {"email": channel}, lambda: a_bundle(sale))
+    send = asyncio.create_task(sender.send(a_message("m1", sale)))
+    await channel.busy.wait()
+    await ledger.place_operator_hold(CUSTOMER, ["sales"], [], "moving", "ann", None)
+    assert channel.ended == ["m1"]
+    await send
 
 
 async def test_an_operator_can_not_end_the_hold_of_a_running_journey(ledger: Ledger) -> None:
