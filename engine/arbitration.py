@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from engine.catalog import Action, Bundle, Treatment
 from engine.logic import Lookup
 from engine.propensity import DECIMALS
+from engine.shelf import Place
 from engine.types import Offer, Placement
 
 EMPATHETIC = "empathetic"
@@ -17,18 +18,21 @@ EMPATHETIC = "empathetic"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranked:
-    """A candidate with the parts of its priority."""
+    """A candidate with the parts of its priority: P x C x V x L, rounded so that it is the same on
+    every machine.
+    """
 
-    action: Action
+    place: Place
     propensity: float
     context_weight: float
     value: float
     lever: float
+    priority: float
 
     @property
-    def priority(self) -> float:
-        """P x C x V x L, rounded so that it is the same on every machine."""
-        return round(self.propensity * self.context_weight * self.value * self.lever, DECIMALS)
+    def action(self) -> Action:
+        """What is ranked."""
+        return self.place.action
 
 
 def context_weights(bundle: Bundle, lookup: Lookup) -> Mapping[str, float]:
@@ -42,27 +46,25 @@ def context_weights(bundle: Bundle, lookup: Lookup) -> Mapping[str, float]:
     return added
 
 
-def rank(
-    bundle: Bundle, action: Action, propensity: float, weights: Mapping[str, float], lookup: Lookup
-) -> Ranked:
+def rank(place: Place, propensity: float, weights: Mapping[str, float], lookup: Lookup) -> Ranked:
     """The priority of one action. A value that is not known counts as 1.
 
     C = 1 + sum/100 of the context weights; L = 1 + (purpose + group + action lever)/100; both at
     least 0.
     """
-    targets = (f"purpose:{action.purpose}", f"group:{action.group}", f"action:{action.name}")
-    percent = sum(weights.get(target, 0.0) for target in targets)
-    levers = (
-        bundle.purposes[action.purpose].lever + bundle.groups.get(action.group, 0.0) + action.lever
-    )
-    value = action.value(lookup)
-    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 1.0
+    percent = sum(weights.get(target, 0.0) for target in place.targets) if weights else 0.0
+    context_weight = max(0.0, 1 + percent / 100)
+    found = place.action.value(lookup)
+    value = 1.0
+    if isinstance(found, int | float) and not isinstance(found, bool):
+        value = max(0.0, float(found))
     return Ranked(
-        action=action,
+        place=place,
         propensity=propensity,
-        context_weight=max(0.0, 1 + percent / 100),
-        value=max(0.0, number),
-        lever=max(0.0, 1 + levers / 100),
+        context_weight=context_weight,
+        value=value,
+        lever=place.lever,
+        priority=round(propensity * context_weight * value * place.lever, DECIMALS),
     )
 
 
@@ -80,28 +82,8 @@ def in_order(ranked: Iterable[Ranked]) -> list[Ranked]:
     )
 
 
-def treatment_for(
-    bundle: Bundle, action: Action, channel: str, placement: str, tone: str | None
-) -> Treatment | None:
-    """How an action is said on a channel and placement: made for the placement before general, in
-    the asked tone.
-    """
-    like = bundle.channels[channel].like
-    for source in (channel, like):
-        fits = [
-            t for t in action.treatments if t.channel == source and t.placement in (None, placement)
-        ]
-        if fits:
-            return min(fits, key=lambda t: (t.tone != tone, t.placement is None, t.id))
-    return None
-
-
 def fill(
-    bundle: Bundle,
-    ordered: Sequence[Ranked],
-    placements: Sequence[Placement],
-    channel: str,
-    tone: str | None,
+    ordered: Sequence[Ranked], placements: Sequence[Placement], tone: str | None
 ) -> dict[str, tuple[Offer, ...]]:
     """The best offers for each placement in turn; no action is shown twice."""
     shown: set[str] = set()
@@ -111,7 +93,7 @@ def fill(
         for one in ordered:
             if len(offers) == placement.limit:
                 break
-            treatment = treatment_for(bundle, one.action, channel, placement.name, tone)
+            treatment = one.place.treatment(placement.name, tone)
             if treatment is None or one.action.name in shown:
                 continue
             shown.add(one.action.name)

@@ -47,7 +47,7 @@ class Counter:
         )
 
 
-def counters(bundle: Bundle, action: Action, channel: str, now: datetime) -> tuple[Counter, ...]:
+def limits(bundle: Bundle, action: Action, channel: str) -> tuple[ContactLimit, ...]:
     """The limits that apply to one action on one channel. Exempt actions have none.
 
     Showing something in a page is no dispatch: there, limits that count only dispatches or
@@ -57,10 +57,16 @@ def counters(bundle: Bundle, action: Action, channel: str, now: datetime) -> tup
         return ()
     in_page = bundle.channels[channel].in_page
     return tuple(
-        _counter(limit, action, channel, now)
+        limit
         for limit in bundle.limits
         if _applies(limit, action, channel) and not (in_page and limit.kinds <= _SENT)
     )
+
+
+def counters(bundle: Bundle, action: Action, channel: str, now: datetime) -> tuple[Counter, ...]:
+    """The limits that apply to one action on one channel, as counters."""
+    applying = limits(bundle, action, channel)
+    return tuple(counter(limit, action, channel, now) for limit in applying)
 
 
 def reached(counter: Counter, contacts: Iterable[Contact]) -> datetime | None:
@@ -109,7 +115,8 @@ def _applies(limit: ContactLimit, action: Action, channel: str) -> bool:
     )
 
 
-def _counter(limit: ContactLimit, action: Action, channel: str, now: datetime) -> Counter:
+def counter(limit: ContactLimit, action: Action, channel: str, now: datetime) -> Counter:
+    """One limit, made concrete for one action on one channel."""
     window = round(limit.window.total_seconds() * 1000)
     return Counter(
         name=limit.name,

@@ -7,10 +7,11 @@ from itertools import chain, islice
 
 from engine import arbitration, contact, eligibility, holds, propensity
 from engine.arbitration import EMPATHETIC, Ranked
-from engine.catalog import Action, Bundle
+from engine.catalog import Action, Bundle, Treatment
 from engine.eligibility import Known
 from engine.logic import Lookup
 from engine.propensity import Scorer
+from engine.shelf import Place, shelf
 from engine.types import (
     Candidate,
     Decision,
@@ -38,21 +39,20 @@ def decide(request: Request, snapshot: Snapshot, bundle: Bundle, scorer: Scorer)
     customer = scorer.customer_scores(known.features)
     lookup = eligibility.names(request, snapshot, known.features, customer.customer)
     funnel = Funnel(request, snapshot, bundle, lookup)
-    drops = {action.name: funnel.drops(action) for action in funnel.actions}
-    survivors = [action for action in funnel.actions if not drops[action.name]]
-    pairs = [(action, request.channel) for action in survivors]
+    drops = {place.action.name: funnel.drops(place) for place in funnel.places}
+    survivors = [place for place in funnel.places if not drops[place.action.name]]
+    pairs = [(place.action, request.channel) for place in survivors]
     models = {f"model.{name}": score for name, score in customer.customer.items()}
     scored = {**known.features, **models}
     scores = propensity.merged(customer, scorer.acceptance(scored, pairs))
     level, because = level_of(snapshot, known, scores)
     if request.superseded:
         because = (*because, SUPERSEDED)
-    ranked, weak = funnel.rank(survivors, scores.acceptance, level)
+    ranked, weak, parts = funnel.rank(survivors, scores.acceptance, level)
     drops |= weak
-    tone = EMPATHETIC if funnel.held else None
-    placements = arbitration.fill(bundle, ranked, request.placements, request.channel, tone)
-    placements = funnel.with_fallbacks(placements, tone)
-    candidates = tuple(_candidates(funnel, ranked, drops, placements))
+    placements = arbitration.fill(ranked, request.placements, funnel.tone)
+    placements = funnel.with_fallbacks(placements)
+    candidates = tuple(_candidates(funnel, parts, drops, placements))
     return Decision(
         decision_id=request.decision_id,
         at=request.now,
@@ -80,8 +80,8 @@ def level_of(snapshot: Snapshot, known: Known, scores: Scores) -> tuple[Level, t
 
 
 class Funnel:
-    """The stages, for one request. `actions` are those that were asked for; `held` the holds in
-    force.
+    """The stages, for one request. `places` are the actions that were asked for, on its channel;
+    `held` the holds in force.
     """
 
     def __init__(
@@ -92,48 +92,56 @@ class Funnel:
         self.bundle = bundle
         self.lookup = lookup
         self.held = holds.in_force(snapshot.holds, request.now)
-        self.actions = [action for action in bundle.actions.values() if _asked_for(action, request)]
+        on_channel = shelf(bundle, request.channel)
+        self.places = [place for place in on_channel.values() if _asked_for(place.action, request)]
+        self._on_channel = on_channel
+        self.tone = EMPATHETIC if self.held else None
         self._harmless = frozenset(bundle.fallbacks.values())
 
-    def drops(self, action: Action) -> tuple[Drop, ...]:
+    def drops(self, place: Place) -> tuple[Drop, ...]:
         """What stops an action before scoring: the first reason, or all of them in explain mode."""
-        return tuple(islice(self._obstacles(action), None if self.request.explain else 1))
+        return tuple(islice(self._obstacles(place), None if self.request.explain else 1))
 
-    def _obstacles(self, action: Action) -> Iterator[Drop]:
+    def _obstacles(self, place: Place) -> Iterator[Drop]:
+        action = place.action
         if (drop := eligibility.unavailable(action, self.request.now)) is not None:
             yield drop
-        if self._treatment(action, None) is None:
+        if self._treatment(place) is None:
             detail = f"it has no treatment for {self.request.channel}"
             yield Drop(stage=Stage.CHANNEL, rule="no_treatment", detail=detail)
-        yield from self._silences(action)
+        yield from self._silences(place)
         yield from eligibility.failed_rules(action, self.lookup)
-        yield from self._contact_obstacles(action)
+        yield from self._contact_obstacles(place)
 
-    def _silences(self, action: Action) -> Iterator[Drop]:
-        if (hold := holds.covering(self.held, action)) is not None:
+    def _silences(self, place: Place) -> Iterator[Drop]:
+        if self.held and (hold := holds.covering(self.held, place.action)) is not None:
             yield Drop(
                 stage=Stage.HOLD, rule=f"hold:{hold.id}", detail=hold.because, until=hold.until
             )
-        if not self.snapshot.reconciled and not self._careful(action):
+        if not self.snapshot.reconciled and not self._careful(place):
             detail = "holds, consents and contacts can't be read: nothing commercial or limited"
             yield Drop(stage=Stage.LEVEL, rule="not_reconciled", detail=detail)
 
-    def _careful(self, action: Action) -> bool:
+    def _careful(self, place: Place) -> bool:
         """Whether an action may go out while nothing is known of holds, consents and contacts."""
-        if holds.commercial(action.purpose, action.tags):
+        action = place.action
+        if place.limits or holds.commercial(action.purpose, action.tags):
             return False
-        limited = contact.counters(self.bundle, action, self.request.channel, self.request.now)
-        return not limited and (action.exempt is not None or action.name in self._harmless)
+        return action.exempt is not None or action.name in self._harmless
 
-    def _contact_obstacles(self, action: Action) -> Iterator[Drop]:
-        channel = self.request.channel
-        if not contact.consented(self.bundle, action, channel, self.snapshot.consents):
-            detail = f"no consent for {action.purpose} on {channel}"
-            yield Drop(
-                stage=Stage.CONSENT, rule=f"consent:{action.purpose}:{channel}", detail=detail
-            )
-        limits = contact.counters(self.bundle, action, channel, self.request.now)
-        full = contact.first_reached(limits, self.snapshot.contacts)
+    def _contact_obstacles(self, place: Place) -> Iterator[Drop]:
+        granted = self.snapshot.consents.get(place.consent)
+        if not (place.consent_default if granted is None else granted):
+            detail = f"no consent for {place.action.purpose} on {self.request.channel}"
+            yield Drop(stage=Stage.CONSENT, rule=f"consent:{place.consent}", detail=detail)
+        now, channel = self.request.now, self.request.channel
+        contacts = self.snapshot.contacts
+        limits = [
+            contact.counter(one, place.action, channel, now)
+            for one in place.limits
+            if contacts or not one.maximum
+        ]
+        full = contact.first_reached(limits, contacts)
         if full is not None:
             counter, until = full
             detail = f"the limit {counter.name} of {counter.maximum} is reached"
@@ -142,23 +150,25 @@ class Funnel:
             )
 
     def rank(
-        self, actions: Sequence[Action], scores: Sequence[float | None], level: Level
-    ) -> tuple[list[Ranked], Drops]:
-        """The actions in order of priority, and the drops of those that are too weak or not allowed
-        at this level.
+        self, places: Sequence[Place], scores: Sequence[float | None], level: Level
+    ) -> tuple[list[Ranked], Drops, dict[str, Ranked]]:
+        """The actions in order of priority; the drops of those that are too weak or not allowed at
+        this level; and the parts of the priority of all.
         """
         weights = arbitration.context_weights(self.bundle, self.lookup)
         kept: list[Ranked] = []
         weak: Drops = {}
-        for action, score in zip(actions, scores, strict=True):
-            chance = propensity.propensity(action, score)
-            one = arbitration.rank(self.bundle, action, chance, weights, self.lookup)
+        parts: dict[str, Ranked] = {}
+        for place, score in zip(places, scores, strict=True):
+            chance = propensity.propensity(place.action, score)
+            one = arbitration.rank(place, chance, weights, self.lookup)
+            parts[place.action.name] = one
             drop = self._too_weak(one, level)
             if drop is None:
                 kept.append(one)
             else:
-                weak[action.name] = (drop,)
-        return arbitration.in_order(kept), weak
+                weak[place.action.name] = (drop,)
+        return arbitration.in_order(kept), weak, parts
 
     def _too_weak(self, one: Ranked, level: Level) -> Drop | None:
         if (
@@ -178,19 +188,17 @@ class Funnel:
         return None
 
     def with_fallbacks(
-        self, placements: Mapping[str, tuple[Offer, ...]], tone: str | None
+        self, placements: Mapping[str, tuple[Offer, ...]]
     ) -> dict[str, tuple[Offer, ...]]:
         """The placements, with a fallback where nothing else is left; no action is shown twice."""
         shown = {offer.action for offers in placements.values() for offer in offers}
         filled: dict[str, tuple[Offer, ...]] = {}
         for name, offers in placements.items():
-            filled[name] = offers or self._fallback(name, tone, shown)
+            filled[name] = offers or self._fallback(name, shown)
             shown.update(offer.action for offer in filled[name])
         return filled
 
-    def _fallback(
-        self, placement: str, tone: str | None, shown: Collection[str]
-    ) -> tuple[Offer, ...]:
+    def _fallback(self, placement: str, shown: Collection[str]) -> tuple[Offer, ...]:
         """What an in-page placement shows when nothing else is left; a journey's question has no
         fallback. It needs no rules, but holds, consent and contact limits bind it too.
         """
@@ -200,29 +208,25 @@ class Funnel:
         name = self.bundle.fallbacks.get(placement) or self.bundle.fallbacks.get("*")
         if name is None or name in shown:
             return ()
-        action = self.bundle.actions[name]
-        treatment = self._treatment(action, placement, tone)
-        bound = chain(self._silences(action), self._contact_obstacles(action))
+        place = self._on_channel[name]
+        treatment = place.treatment(placement, self.tone)
+        bound = chain(self._silences(place), self._contact_obstacles(place))
         if treatment is None or any(bound):
             return ()
-        one = arbitration.rank(
-            self.bundle, action, propensity.propensity(action, None), {}, self.lookup
-        )
+        chance = propensity.propensity(place.action, None)
+        one = arbitration.rank(place, chance, {}, self.lookup)
         return (arbitration.offer(one, treatment, 1),)
 
-    def _treatment(
-        self, action: Action, placement: str | None, tone: str | None = None
-    ) -> arbitration.Treatment | None:
-        names = [placement] if placement else [p.name for p in self.request.placements]
-        fits = (
-            arbitration.treatment_for(self.bundle, action, self.request.channel, name, tone)
-            for name in names
-        )
-        return next((treatment for treatment in fits if treatment is not None), None)
+    def _treatment(self, place: Place) -> Treatment | None:
+        for placement in self.request.placements:
+            treatment = place.treatment(placement.name, self.tone)
+            if treatment is not None:
+                return treatment
+        return None
 
-    def treatment_id(self, action: Action) -> str:
+    def treatment_id(self, place: Place) -> str:
         """The treatment a candidate would get at the first placement that takes it."""
-        treatment = self._treatment(action, None, EMPATHETIC if self.held else None)
+        treatment = self._treatment(place)
         return treatment.id if treatment else ""
 
 
@@ -236,20 +240,20 @@ def _asked_for(action: Action, request: Request) -> bool:
 
 def _candidates(
     funnel: Funnel,
-    ranked: Sequence[Ranked],
+    parts: Mapping[str, Ranked],
     drops: Drops,
     placements: Mapping[str, tuple[Offer, ...]],
 ) -> Iterator[Candidate]:
     chosen = {offer.action: offer.treatment for offers in placements.values() for offer in offers}
-    parts = {one.action.name: one for one in ranked}
-    for action in funnel.actions:
+    for place in funnel.places:
+        action = place.action
         one = parts.get(action.name)
-        status = Status.PASSED if one else Status.DROPPED
+        status = Status.DROPPED if drops.get(action.name) else Status.PASSED
         if action.name in chosen:
             status = Status.CHOSEN
         yield Candidate(
             action=action.name,
-            treatment=chosen.get(action.name) or funnel.treatment_id(action),
+            treatment=chosen.get(action.name) or funnel.treatment_id(place),
             status=status,
             drops=drops.get(action.name, ()),
             propensity=one.propensity if one else None,

@@ -101,9 +101,7 @@ class TemporalJourneys:
         """The hold that an event puts in force."""
         return routing.hold_for(event, self._bundle())
 
-    def opened_by(
-        self, event: Event, running: Sequence[JourneyState]
-    ) -> tuple[JourneyState, ...]:
+    def opened_by(self, event: Event, running: Sequence[JourneyState]) -> tuple[JourneyState, ...]:
         """The journeys that an event opens, as they stand before a worker has looked at them."""
         known = {journey.id for journey in running}
         return tuple(

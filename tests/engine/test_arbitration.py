@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.arbitration import Ranked, context_weights, fill, in_order, rank, treatment_for
-from engine.catalog import Action
+from engine.arbitration import Ranked, context_weights, fill, in_order, rank
+from engine.catalog import Action, Bundle
+from engine.shelf import Place, shelf
 from engine.types import Placement
 from tests.support.builders import a_bundle, a_purpose, a_treatment, a_weight, an_action
 
@@ -20,16 +21,29 @@ def nothing(name: str) -> None:
     """Knows nothing."""
 
 
+def on_web(bundle: Bundle, action: Action) -> Place:
+    """An action as it is on the web."""
+    return shelf(bundle, "web")[action.name]
+
+
 def ranked(action: Action, priority: float = 1.0) -> Ranked:
     """An action with a priority."""
-    return Ranked(action=action, propensity=1.0, context_weight=1.0, value=priority, lever=1.0)
+    place = on_web(a_bundle(action, purposes=[a_purpose(action.purpose)]), action)
+    return Ranked(
+        place=place,
+        propensity=1.0,
+        context_weight=1.0,
+        value=priority,
+        lever=1.0,
+        priority=priority,
+    )
 
 
 def test_priority_is_the_product_of_its_parts() -> None:
     one = an_action("one", value=20, lever=10)
     bundle = a_bundle(one, purposes=[a_purpose("sales", lever=20)], groups={"internet": 25})
     weights = {"purpose:sales": 30.0, "group:internet": 20.0, "action:one": 50.0, "action:two": 9.0}
-    found = rank(bundle, one, 0.1, weights, nothing)
+    found = rank(on_web(bundle, one), 0.1, weights, nothing)
     assert (found.context_weight, found.lever) == (2.0, 1.55)
     assert found.priority == pytest.approx(0.1 * 2.0 * 20 * 1.55)
 
@@ -48,15 +62,16 @@ def test_weights_of_one_target_add_up_and_unknown_conditions_add_nothing() -> No
 
 def test_a_value_that_is_not_known_counts_as_one() -> None:
     one = an_action("one", value="billing.monthly_charges * 2")
-    assert rank(a_bundle(one), one, 0.5, {}, nothing).value == 1.0
-    assert rank(a_bundle(one), one, 0.5, {}, lambda name: 4.0).value == 8.0
-    assert rank(a_bundle(one), one, 0.5, {}, lambda name: "a text").value == 1.0
+    place = on_web(a_bundle(one), one)
+    assert rank(place, 0.5, {}, nothing).value == 1.0
+    assert rank(place, 0.5, {}, lambda name: 4.0).value == 8.0
+    assert rank(place, 0.5, {}, lambda name: "a text").value == 1.0
 
 
 def test_no_part_of_a_priority_is_negative() -> None:
     one = an_action("one", value="0 - 5", lever=-100)
     bundle = a_bundle(one, purposes=[a_purpose("sales", lever=-100)])
-    found = rank(bundle, one, 0.5, {"action:one": -300.0}, nothing)
+    found = rank(on_web(bundle, one), 0.5, {"action:one": -300.0}, nothing)
     assert (found.context_weight, found.value, found.lever) == (0.0, 0.0, 0.0)
 
 
@@ -85,11 +100,10 @@ def test_order_is_mandatory_first_then_by_priority(parts: list[tuple[bool, float
 
 
 def test_priorities_are_rounded_so_that_every_machine_ranks_alike() -> None:
-    third = Ranked(
-        action=an_action("a"), propensity=0.1, context_weight=3.0, value=1.0, lever=1 / 3
-    )
-    assert third.priority == 0.1
-    assert math.isfinite(third.priority)
+    third = an_action("a", value="1 / 3")
+    found = rank(on_web(a_bundle(third), third), 0.1, {"action:a": 200.0}, nothing)
+    assert found.priority == 0.1
+    assert math.isfinite(found.priority)
 
 
 @given(
@@ -104,8 +118,7 @@ def test_placements_are_filled_in_order_without_repeats(
         for n, place in enumerate(placed)
     ]
     places = [Placement(name=f"p{n}", limit=limit) for n, limit in enumerate(limits)]
-    bundle = a_bundle(*actions)
-    filled = fill(bundle, [ranked(action) for action in actions], places, "web", None)
+    filled = fill([ranked(action) for action in actions], places, None)
     names = [offer.action for offers in filled.values() for offer in offers]
     assert len(names) == len(set(names))
     assert list(filled) == [place.name for place in places]
@@ -120,24 +133,38 @@ def test_placements_are_filled_in_order_without_repeats(
 def test_a_treatment_for_the_placement_is_preferred() -> None:
     general, hero = a_treatment("one", "web"), a_treatment("one", "web", "hero")
     one = an_action("one", treatments=[general, hero])
-    bundle = a_bundle(one)
-    assert treatment_for(bundle, one, "web", "hero", None) == hero
-    assert treatment_for(bundle, one, "web", "rail", None) == general
+    place = on_web(a_bundle(one), one)
+    assert place.treatment("hero", None) == hero
+    assert place.treatment("rail", None) == general
 
 
 def test_a_channel_uses_the_treatments_of_the_one_it_is_like() -> None:
     mail = a_treatment("one", "email")
     one = an_action("one", treatments=[mail])
     bundle = a_bundle(one)
-    assert treatment_for(bundle, one, "inbox", "main", None) == mail
+    assert shelf(bundle, "inbox")["one"].treatment("main", None) == mail
     own = a_treatment("one", "inbox")
     both = an_action("one", treatments=[mail, own])
-    assert treatment_for(bundle, both, "inbox", "main", None) == own
-    assert treatment_for(bundle, one, "web", "main", None) is None
+    assert shelf(a_bundle(both), "inbox")["one"].treatment("main", None) == own
+    assert shelf(bundle, "web")["one"].treatment("main", None) is None
+
+
+def test_a_channel_uses_the_other_one_s_treatments_where_its_own_are_for_other_placements() -> None:
+    mail, top = a_treatment("one", "email"), a_treatment("one", "inbox", "top")
+    one = an_action("one", treatments=[mail, top])
+    place = shelf(a_bundle(one), "inbox")["one"]
+    assert place.treatment("top", None) == top
+    assert place.treatment("main", None) == mail
 
 
 def test_the_tone_that_fits_is_preferred_to_the_placement() -> None:
     plain = a_treatment("one", "web", "hero")
     warm = a_treatment("one", "web", tone="empathetic")
     one = an_action("one", treatments=[plain, warm])
-    assert treatment_for(a_bundle(one), one, "web", "hero", "empathetic") == warm
+    assert on_web(a_bundle(one), one).treatment("hero", "empathetic") == warm
+
+
+def test_bundles_that_share_names_do_not_share_a_shelf() -> None:
+    first, second = an_action("one", lever=10), an_action("one", lever=20)
+    assert on_web(a_bundle(first), first).lever == 1.1
+    assert on_web(a_bundle(second), second).lever == 1.2
