@@ -145,7 +145,9 @@ def bench(
 ) -> None:
     """Measure this machine; prints a table and, with --json, writes the numbers to a file."""
     import importlib
+    import sys
 
+    sys.path.append(str(Path(__file__).parents[1]))  # an installed package has no benchmarks
     try:
         benchmark = importlib.import_module(f"benchmarks.{what}")
         measure, lines = benchmark.run, benchmark.lines

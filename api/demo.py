@@ -88,13 +88,9 @@ def wait_for_archive(settings: Settings) -> None:
 
 def numbers(report: Report) -> str:
     """The main metrics of a training report."""
-    metrics: Mapping[str, Any] = (
-        report["metrics"] if isinstance(report, Mapping) else report.metrics
-    )
+    metrics = report["metrics"]
     shown = ("auc", "log_loss", "calibration_error")
-    return ", ".join(
-        f"{name.replace('_', ' ')} {metrics[name]:.3f}" for name in shown if name in metrics
-    )
+    return ", ".join(f"{name.replace('_', ' ')} {metrics[name]:.3f}" for name in shown)
 
 
 # -- the story
