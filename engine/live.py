@@ -36,7 +36,7 @@ _CLAIM_MILLISECONDS = 2_000
 _POLL_SECONDS = 0.005
 _KEPT = timedelta(hours=24)
 _PATIENCE_SECONDS = 1.0
-"""How long Redis may take before an answer goes out without it."""
+"""How long Redis may take for one call, whatever the deadline, before an answer goes without it."""
 
 
 class FeatureReader(Protocol):
@@ -53,7 +53,10 @@ class FeatureReader(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """A question as a door puts it. `digest` names the body that came with `request_id`; `at`
+    """A question as a door puts it.
+
+    `deadline_ms` is how long Redis may take to tell what is known of the customer: after it, the
+    answer is one without live state. `digest` names the body that came with `request_id`; `at`
     overrides the clock.
     """
 
@@ -63,7 +66,7 @@ class Ask:
     context: Mapping[str, Any] = field(default_factory=dict[str, Any])
     purposes: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
-    deadline_ms: int = 50
+    deadline_ms: int = 1_000
     explain: bool = False
     dry_run: bool = False
     request_id: str | None = None
@@ -168,6 +171,7 @@ class _Attempt:
         self.bundle = bundle
         self.ask = ask
         self.claim = secrets.token_hex(8)
+        self._deadline_seconds = min(ask.deadline_ms / 1000, _PATIENCE_SECONDS)
         self._oldest = ledger.clock.now() - contact.horizon(bundle)
         self._names = (keys.MARKER, keys.live(ask.customer), keys.contacts(ask.customer))
 
@@ -177,7 +181,8 @@ class _Attempt:
         """Raises RequestIdReused when the id came with another body before."""
         name = keys.guard(str(self.ask.request_id))
         kept = await self._call(
-            self.ledger.redis.set(name, self.ask.digest, nx=True, get=True, px=self._keep())
+            self.ledger.redis.set(name, self.ask.digest, nx=True, get=True, px=self._keep()),
+            self._deadline_seconds,
         )
         if kept is not None and kept.decode() != self.ask.digest:
             raise RequestIdReused(
@@ -256,9 +261,9 @@ class _Attempt:
             script.queue(pipe, names, arguments)
             self.reader.queue(pipe, self.ask.customer)
             try:
-                return await self._call(pipe.execute())
+                return await self._call(pipe.execute(), self._deadline_seconds)
             except NoScriptError:
-                await self._call(script.load(self.ledger.redis))
+                await self._call(script.load(self.ledger.redis), self._deadline_seconds)
         raise LiveStateUnavailable("Redis forgets its scripts")
 
     async def _commit(
@@ -280,13 +285,16 @@ class _Attempt:
         return None if reply == 1 else live.decode_state(reply)
 
     @staticmethod
-    async def _call(call: Awaitable[Any]) -> Any:
+    async def _call(call: Awaitable[Any], seconds: float = _PATIENCE_SECONDS) -> Any:
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
+            async with asyncio.timeout(seconds):
                 return await call
         except NoScriptError:
             raise
-        except (RedisError, OSError, TimeoutError) as error:
+        except TimeoutError as error:
+            reason = f"Redis did not answer within {seconds * 1000:g} ms"
+            raise LiveStateUnavailable(reason) from error
+        except (RedisError, OSError) as error:
             raise live.unavailable(error) from error
 
 

@@ -8,8 +8,6 @@ from engine.types import Hold, Placement
 from workflows import steps
 from workflows.steps import DecisionView, HeldBy, Proposal
 
-DEADLINE_MS = 1_000
-
 
 def ask_of(question: steps.Question) -> Ask:
     """The question as the engine takes it."""
@@ -20,7 +18,6 @@ def ask_of(question: steps.Question) -> Ask:
         context=question.context,
         purposes=question.purposes,
         tags=question.tags,
-        deadline_ms=DEADLINE_MS,
         request_id=question.step,
         digest=question.step,
         at=question.at,

@@ -357,6 +357,23 @@ async def test_a_stalled_redis_delays_an_answer_but_never_mixes_answers_up(
                 assert shown((await decider.decide(asked)).decision) == offers
 
 
+async def test_an_answer_does_not_wait_for_redis_beyond_its_deadline(tmp_path: Path) -> None:
+    with valkey(tmp_path / "valkey") as server:
+        async with opened(tmp_path, server.url) as ledger:
+            await reconcile(ledger)
+            decider = a_decider(ledger, BUNDLE)
+            assert shown((await decider.decide(ask())).decision) == ["upgrade"]
+            os.kill(server.process.pid, signal.SIGSTOP)
+            try:
+                for question in (ask(deadline_ms=50), once(deadline_ms=50)):
+                    answer = await decider.decide(question)
+                    assert shown(answer.decision) == ["help"]
+                    assert "within 50 ms" in answer.decision.because[0]
+                    assert 50 <= answer.took_ms < 1000
+            finally:
+                os.kill(server.process.pid, signal.SIGCONT)
+
+
 async def test_a_restarted_redis_is_not_trusted_before_its_rebuild(tmp_path: Path) -> None:
     """The append-only file brings the marker back, but it names another server process."""
     folder = tmp_path / "valkey"
