@@ -44,9 +44,12 @@ from api.security import BodyLimit, RawPath
 from api.server import listen
 from api.settings import Settings, site
 from engine.catalog import Bundle
+from engine.ledger.references import reference
+from engine.live import Ask
 from workflows.parts import Parts as StackParts
 from workflows.parts import open_parts
 
+WARM_UP = "nobody"
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 SHOWN = (
     ConsentChange,
@@ -184,7 +187,17 @@ def serve(settings: Settings, ready: Callable[[], None] = lambda: None) -> None:
 async def serve_on(listening: socket.socket, settings: Settings, ready: Callable[[], None]) -> None:
     """Open the parts, serve them, close them."""
     async with open_parts(site(settings)) as stack:
+        await warm_up(stack)
         await server.run(create_app(wired(stack)), listening, ready)
+
+
+async def warm_up(stack: StackParts) -> None:
+    """One decision on each channel that nobody sees: the first caller finds everything made."""
+    asks = [
+        Ask(customer=reference(stack.site.key, WARM_UP), channel=channel, dry_run=True)
+        for channel in stack.bundle().channels
+    ]
+    await asyncio.gather(*(stack.decider.decide(ask) for ask in asks))
 
 
 def add_metrics(app: FastAPI, metrics: Metrics) -> None:

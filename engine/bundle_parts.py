@@ -15,6 +15,7 @@ from engine.catalog import (
     Purpose,
     Rule,
 )
+from engine.contact import LONGEST_WINDOW
 from engine.entries import Entry, Problems, nearest
 from engine.fields import FIELD, Fields
 from engine.rules import Kind
@@ -145,10 +146,14 @@ def contact_limit(entry: Entry, name: str, business: Business) -> ContactLimit:
     kinds = fields.some_of("counts", tuple(ContactKind))
     if not kinds:
         fields.note("counts", f"limit {name} needs counts, such as [dispatch] or [impression]")
+    window = fields.duration("within")
+    if window > LONGEST_WINDOW:
+        longest = f"{LONGEST_WINDOW.days} days"
+        fields.note("within", f"within of limit {name} can't be longer than {longest}")
     return ContactLimit(
         name=name,
         maximum=fields.whole("at_most", 1, MOST_CONTACTS),
-        window=fields.duration("within"),
+        window=window,
         kinds=frozenset(ContactKind(kind) for kind in kinds if kind in tuple(ContactKind)),
         per=fields.one_of("per", ("customer", "purpose", "group", "action"), "customer"),
         per_channel=fields.flag("each_channel"),

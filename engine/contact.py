@@ -13,6 +13,8 @@ from engine.types import Contact, ContactKind
 
 _SENT = frozenset({ContactKind.DISPATCH, ContactKind.DELIVERY})
 _LONGEST_HISTORY = timedelta(days=1)
+LONGEST_WINDOW = timedelta(days=400)
+"""How long contacts are kept at hand: no limit may look back further."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, cast
 
 from redis.exceptions import RedisError
@@ -30,7 +29,6 @@ from workflows import search_attributes
 
 BATCH = 500
 RUNNING = 'ExecutionStatus = "Running"'
-_LONGEST_WINDOW = timedelta(days=400)
 """The next bundle may have longer windows than the one in force."""
 _LEASE_MILLISECONDS = 5_000
 _RENEW_SECONDS = 1.0
@@ -180,7 +178,7 @@ def _customers(connection: Connection) -> set[str]:
 
 
 async def _put_back(ledger: Ledger, customers: Sequence[str], bundle: Bundle) -> int:
-    since = milliseconds(ledger.clock.now() - max(contact.horizon(bundle), _LONGEST_WINDOW))
+    since = milliseconds(ledger.clock.now() - max(contact.horizon(bundle), contact.LONGEST_WINDOW))
     held = 0
     for batch in _batches(customers):
         holds = await ledger.journal.read(

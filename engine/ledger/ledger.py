@@ -8,13 +8,14 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import orjson
 import redis.asyncio as redis
 from sqlalchemy import select
 
+from engine import contact
 from engine.errors import HoldOwnedByJourney, UnknownDecision, UnknownHold
 from engine.ledger import archive, facts, ids, keys, live, tables
 from engine.ledger.clock import Clock, milliseconds
@@ -30,7 +31,6 @@ _POLL_SECONDS = 0.02
 _FLIGHT_SECONDS = 0.7
 """How long an acknowledgement waits for messages that were on their way before the hold."""
 OPERATOR = "operator:"
-_HISTORY = timedelta(days=400)
 
 
 @asynccontextmanager
@@ -61,7 +61,9 @@ class Ledger:
 
     async def state(self, customer: str) -> live.LiveState:
         """The live state of one customer. Raises LiveStateUnavailable."""
-        return await live.read_state(self.redis, customer, self.clock.now() - _HISTORY)
+        return await live.read_state(
+            self.redis, customer, self.clock.now() - contact.LONGEST_WINDOW
+        )
 
     async def journeys(self, customer: str) -> tuple[JourneyState, ...]:
         """The running journeys of one customer. Raises LiveStateUnavailable."""
@@ -229,8 +231,12 @@ class Ledger:
 
     async def add_contacts(self, contacts: Sequence[tuple[str, Contact]]) -> None:
         """Counts journalled contacts, given as (customer, contact), in Redis, each once."""
+        oldest = milliseconds(self.clock.now() - contact.LONGEST_WINDOW)
         calls = [
-            ([keys.live(customer), keys.contacts(customer)], [live.encode_contact(one), one.at])
+            (
+                [keys.live(customer), keys.contacts(customer)],
+                [live.encode_contact(one), one.at, oldest],
+            )
             for customer, one in contacts
         ]
         await live.ADD_CONTACT.many(self.redis, calls)

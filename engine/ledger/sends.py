@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -88,6 +88,7 @@ class Sender:
             raise InvalidInput(
                 f"channel {message.channel!r} delivers no messages; these do: {names}"
             )
+        message = replace(message, at=max(message.at, self._ledger.clock.now()))
         before = await self._ledger.journal.write(lambda connection: _begin(connection, message))
         settled = _settled(before)
         if settled is not None:  # the attempt before may have got no further than the journal
@@ -212,7 +213,11 @@ class Sender:
         names = [keys.live(message.customer), keys.contacts(message.customer)]
         reserved = live.encode_contact(_contact(message, ContactKind.DISPATCH))
         delivered = live.encode_contact(_contact(message, ContactKind.DELIVERY))
-        arguments = [message.message_id, ending, reserved, delivered, milliseconds(message.at)]
+        oldest = milliseconds(self._ledger.clock.now() - contact.LONGEST_WINDOW)
+        arguments = [
+            *(message.message_id, ending, reserved, delivered),
+            *(milliseconds(message.at), oldest),
+        ]
         await SETTLE(self._ledger.redis, names, arguments)
 
 
@@ -251,7 +256,10 @@ def _limit(counter: contact.Counter) -> dict[str, Any]:
 
 
 def _begin(connection: Connection, message: Message) -> Row[Any]:
-    """Journals the intent, or counts one more attempt at it; gives the row as it is now."""
+    """Journals the intent, or counts one more attempt at it; gives the row as it is now.
+
+    A contact counts at the time of its latest attempt: one that waited for days has just been made.
+    """
     row = {
         "message_id": message.message_id,
         "customer": message.customer,
@@ -274,7 +282,7 @@ def _begin(connection: Connection, message: Message) -> Row[Any]:
         connection.execute(
             update(table)
             .where(table.c.message_id == message.message_id, table.c.state == "intent")
-            .values(attempts=table.c.attempts + 1)
+            .values(attempts=table.c.attempts + 1, at=milliseconds(message.at))
         )
     return _row(connection, message.message_id)
 

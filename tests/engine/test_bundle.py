@@ -480,6 +480,12 @@ def test_a_fallback_that_a_limit_counts_is_refused(tmp_path: Path) -> None:
     ]
 
 
+def test_a_limit_that_looks_further_back_than_contacts_are_kept_is_refused(tmp_path: Path) -> None:
+    assert problems(tmp_path, BUSINESS.replace("within: 7 days", "within: 401 days")) == [
+        "business.yaml:40: within of limit twice-a-week can't be longer than 400 days"
+    ]
+
+
 def test_all_problems_are_reported_at_once_in_the_order_of_files(tmp_path: Path) -> None:
     business = BUSINESS.replace("at_most: 2", "at_most: none").replace("levels: [full, p", "x: [p")
     actions = ACTIONS.replace("prior: 0.1", "prior: 2").replace("group: help", "group: helf")

@@ -30,10 +30,16 @@ from tests.support.builders import (
     a_purpose,
     an_action,
 )
-from tests.support.ledgers import FakeChannel
+from tests.support.ledgers import FakeChannel, standing_at
 
 IMPRESSION, DISPATCH = ContactKind.IMPRESSION, ContactKind.DISPATCH
 ACTION = an_action("upgrade")
+
+
+@pytest.fixture
+def ledger(ledger: Ledger) -> Ledger:
+    """Its clock stands where the messages are."""
+    return standing_at(ledger, NOW)
 
 
 def until(limit: ContactLimit, *contacts: Contact, channel: str = "email") -> datetime | None:

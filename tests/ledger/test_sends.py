@@ -32,7 +32,7 @@ from tests.support.builders import (
     an_action,
 )
 from tests.support.hammer import MESSAGES
-from tests.support.ledgers import FakeChannel, reconcile, redis_calls, redis_says
+from tests.support.ledgers import FakeChannel, reconcile, redis_calls, redis_says, standing_at
 from tests.support.servers import Server
 
 DELIVERED, REJECTED, UNKNOWN = (
@@ -43,6 +43,12 @@ DELIVERED, REJECTED, UNKNOWN = (
 SALE = an_action("upgrade")
 HELP = an_action("help", purpose="service", exempt="service")
 BUNDLE = a_bundle(SALE, HELP)
+
+
+@pytest.fixture
+def ledger(ledger: Ledger) -> Ledger:
+    """Its clock stands where the messages are."""
+    return standing_at(ledger, NOW)
 
 
 def a_sender(ledger: Ledger, channel: FakeChannel | None = None, bundle: Bundle = BUNDLE) -> Sender:
@@ -266,6 +272,18 @@ async def test_a_limit_frees_when_it_said_so(ledger: Ledger) -> None:
     early = await sender.send(a_message("m3", at=NOW + WEEK - timedelta(milliseconds=1)))
     assert early.status is SendStatus.REFUSED
     assert (await sender.send(a_message("m4", at=NOW + WEEK))).status is SendStatus.DELIVERED
+
+
+async def test_a_message_that_waited_counts_from_when_it_left_not_from_its_step(
+    ledger: Ledger,
+) -> None:
+    bundle = a_bundle(SALE, limits=[a_limit(maximum=1)])
+    sender = a_sender(ledger, bundle=bundle)
+
+    await sender.send(a_message(at=NOW - 6 * DAY))
+    refused = await sender.send(a_message("m2", at=NOW + 2 * DAY))
+
+    assert (refused.status, refused.until) == (SendStatus.REFUSED, NOW + WEEK)
 
 
 async def test_a_result_that_redis_missed_is_indexed_when_the_message_is_sent_again(

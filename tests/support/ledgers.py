@@ -6,7 +6,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,6 +35,12 @@ async def opened(data_dir: Path, redis_url: str) -> AsyncGenerator[Ledger]:
     """The ledger of a stack in a folder."""
     async with open_ledger(a_site(data_dir, redis_url)) as ledger:
         yield ledger
+
+
+def standing_at(ledger: Ledger, at: datetime) -> Ledger:
+    """The ledger with a clock that stands still, for messages and contacts at fixed times."""
+    ledger.site = replace(ledger.site, clock=Clock(anchor=at.timestamp(), lapse=1e-12))
+    return ledger
 
 
 async def reconcile(ledger: Ledger, rebuild_id: str = "test") -> None:

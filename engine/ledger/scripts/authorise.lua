@@ -52,7 +52,7 @@ for _, limit in ipairs(cjson.decode(ARGV[5])) do
 end
 if full then return {'limit:' .. full, string.format('%.0f', last)} end
 
-redis.call('ZADD', KEYS[3], 'NX', now, ARGV[2])
+redis.call('ZADD', KEYS[3], now, ARGV[2])
 message.expires = tonumber(ARGV[6]) + tonumber(ARGV[7])
 redis.call('HSET', KEYS[2], 'i:' .. ARGV[1], cjson.encode(message))
 redis.call('HINCRBY', KEYS[2], 'v', 1)
