@@ -299,7 +299,7 @@ class _Attempt:
 
 
 async def stored_decision(ledger: Ledger, decision_id: str) -> Decision | None:
-    """The decision of a record, or None where it can't be found."""
+    """The decision of a record, or None where it can't be found. Raises LiveStateUnavailable."""
     try:
         return decision_of(await ledger.raw_record(decision_id))
     except (JournalUnavailable, UnknownDecision):

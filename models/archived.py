@@ -19,7 +19,7 @@ def archived_rows(site: Site) -> Iterator[AcceptanceRow]:
     """Every archived offer whose answer is known by the stack's clock, oldest first."""
     outcomes = _outcomes(site)
     answered = {str(outcome["decision_id"]) for outcome in outcomes}
-    archived = (orjson.loads(record) for record in records(site.data_dir / "archive"))
+    archived = (orjson.loads(record) for record in records(site.archive))
     wanted = (each for each in archived if each["decision"]["decision_id"] in answered)
     return acceptance_rows(wanted, outcomes, now=site.clock.now())
 

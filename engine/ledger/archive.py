@@ -23,25 +23,32 @@ BATCH = 5_000
 
 
 async def find(ledger: Ledger, decision_id: str) -> bytes | None:
-    """The record of a decision from the stream, else the spool, else the archive."""
-    streamed = await _in_stream(ledger, decision_id)
-    if streamed is not None:
-        return streamed
+    """The record of a decision from the stream, else the spool, else the archive.
+
+    Raises LiveStateUnavailable when it is in neither of the last two and the stream can't be read.
+    """
+    trouble: Exception | None = None
+    try:
+        streamed = await _in_stream(ledger, decision_id)
+        if streamed is not None:
+            return streamed
+    except (RedisError, OSError) as error:
+        trouble = error
     query = select(tables.spool.c.record).where(tables.spool.c.decision_id == decision_id)
     spooled = await ledger.journal.read(lambda connection: connection.execute(query).scalar())
     if spooled is not None:
         return bytes(spooled)
-    return await asyncio.to_thread(_in_files, ledger.site.data_dir / "archive", decision_id)
+    archived = await asyncio.to_thread(_in_files, ledger.site.archive, decision_id)
+    if archived is None and trouble is not None:
+        raise live.unavailable(trouble) from trouble
+    return archived
 
 
 async def _in_stream(ledger: Ledger, decision_id: str) -> bytes | None:
-    try:
-        entry = await cast(Awaitable[bytes | None], ledger.redis.get(keys.decision(decision_id)))
-        if entry is None:
-            return None
-        found = cast(Sequence[Any], await ledger.redis.xrange(keys.DECISIONS, entry, entry))
-    except (RedisError, OSError):
+    entry = await cast(Awaitable[bytes | None], ledger.redis.get(keys.decision(decision_id)))
+    if entry is None:
         return None
+    found = cast(Sequence[Any], await ledger.redis.xrange(keys.DECISIONS, entry, entry))
     return found[0][1][b"r"] if found else None
 
 
@@ -67,7 +74,7 @@ async def archive_stream(ledger: Ledger) -> int:
     entries = cast(Sequence[Any], await ledger.redis.xrange(keys.DECISIONS, count=BATCH))
     if entries:
         rows = [(fields[b"d"].decode(), fields[b"r"]) for _, fields in entries]
-        await asyncio.to_thread(_write_files, ledger.site.data_dir / "archive", rows)
+        await asyncio.to_thread(_write_files, ledger.site.archive, rows)
         async with ledger.redis.pipeline(transaction=False) as pipe:
             for decision_id, _ in rows:
                 pipe.delete(keys.decision(decision_id))
@@ -93,7 +100,7 @@ async def _archive_spool(ledger: Ledger) -> int:
     if not spooled:
         return 0
     rows = [(str(row.decision_id), bytes(row.record)) for row in spooled]
-    await asyncio.to_thread(_write_files, ledger.site.data_dir / "archive", rows)
+    await asyncio.to_thread(_write_files, ledger.site.archive, rows)
     moved = delete(tables.spool).where(
         tables.spool.c.decision_id.in_([decision for decision, _ in rows])
     )
@@ -111,7 +118,6 @@ def _write_files(folder: Path, rows: Sequence[tuple[str, bytes]]) -> None:
 
 def _write_file(path: Path, rows: Sequence[tuple[str, bytes]]) -> None:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     path.parent.mkdir(parents=True, exist_ok=True)
     records = [orjson.loads(record) for _, record in rows]
@@ -126,9 +132,54 @@ def _write_file(path: Path, rows: Sequence[tuple[str, bytes]]) -> None:
             "record": [record for _, record in rows],
         }
     )
+    _put(table, path)
+
+
+def _put(table: Any, path: Path) -> None:
+    """Writes a file that is there whole or not at all, and stays when the power goes."""
+    import pyarrow.parquet as pq
+
     temporary = path.with_suffix(".part")
-    pq.write_table(table, temporary, compression="zstd")
+    with temporary.open("wb") as file:
+        pq.write_table(table, file, compression="zstd")
+        file.flush()
+        os.fsync(file.fileno())
     temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+async def compact(ledger: Ledger) -> int:
+    """Merges the small files of days that have many; returns how many files became fewer."""
+    return await asyncio.to_thread(_compact, ledger.site.data_dir / "archive")
+
+
+def _compact(folder: Path) -> int:
+    """A crash between the merged file and the removal leaves decisions twice: readers take one."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    merged = 0
+    for day in folder.glob("date=*"):
+        small = [path for path in sorted(day.glob("*.parquet")) if _rows(path) < SMALL_ROWS]
+        if len(small) < MANY_FILES:
+            continue
+        table = pa.concat_tables([pq.read_table(path) for path in small])
+        kept = day / f"{small[0].stem.split('-')[0]}-{table.num_rows}.parquet"
+        _put(table, kept)
+        for path in small:
+            if path != kept:
+                path.unlink()
+        merged += len(small) - 1
+    return merged
+
+
+def _rows(path: Path) -> int:
+    """How many decisions a file has: its name says so."""
+    return int(path.stem.rpartition("-")[2])
 
 
 def _folder(folder: Path, day: date) -> Path:
@@ -140,15 +191,28 @@ def records(folder: Path, days: int | None = None, today: date | None = None) ->
 
     A move that was cut short leaves some decisions in two files: each is given once.
     """
+    oldest = today - timedelta(days=days) if today and days is not None else date.min
+    found = _again_if_merged(lambda: _all_records(folder, oldest))
+    return [record for _, record in sorted(found.items())]
+
+
+def _all_records(folder: Path, oldest: date) -> dict[str, bytes]:
     import pyarrow.parquet as pq
 
     found: dict[str, bytes] = {}
     for path in sorted(folder.glob("date=*/*.parquet")):
-        day = date.fromisoformat(path.parent.name.removeprefix("date="))
-        if days is not None and today is not None and day < today - timedelta(days=days):
+        if date.fromisoformat(path.parent.name.removeprefix("date=")) >= oldest:
+            table = pq.read_table(path, columns=["decision_id", "record"])
+            names, kept = table["decision_id"].to_pylist(), table["record"].to_pylist()
+            found.update(zip(names, kept, strict=True))
+    return found
+
+
+def _again_if_merged(read: Callable[[], T]) -> T:
+    """Reads once more where a file went into a larger one between listing and opening it."""
+    for _ in range(READ_ATTEMPTS - 1):
+        try:
+            return read()
+        except OSError:
             continue
-        table = pq.read_table(path, columns=["decision_id", "record"])
-        found.update(
-            zip(table["decision_id"].to_pylist(), table["record"].to_pylist(), strict=True)
-        )
-    return [record for _, record in sorted(found.items())]
+    return read()

@@ -1,6 +1,4 @@
-"""Where the parts of a stack are: addresses, folders, secrets. Made by api/settings.py, handed to
-every process.
-"""
+"""Where the parts of a stack are: addresses, folders, secrets. Made by api/settings.py."""
 
 from __future__ import annotations
 
@@ -23,9 +21,7 @@ class Tls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """One stack. Folders below `data_dir`: `offline`, `archive`, `models`, `bundles`, `feast`,
-    `valkey`, `logs`.
-    """
+    """One stack; all that it keeps is below `data_dir`."""
 
     data_dir: Path
     key: bytes = field(repr=False)
@@ -41,6 +37,11 @@ class Site:
     webhook_secret: str = field(default="", repr=False)
     temporal_tls: Tls | None = None
     temporal_api_key: str = field(default="", repr=False)
+
+    @property
+    def archive(self) -> Path:
+        """The folder of the decisions that have left Redis."""
+        return self.data_dir / "archive"
 
     @property
     def journal(self) -> str:

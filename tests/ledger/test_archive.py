@@ -9,7 +9,7 @@ import orjson
 import pytest
 from sqlalchemy import func, select
 
-from engine.errors import UnknownDecision
+from engine.errors import LiveStateUnavailable, UnknownDecision
 from engine.ledger import Ledger, archive, keys, live, tables
 from engine.ledger.archive import archive_stream, records
 from engine.live import Ask
@@ -30,7 +30,7 @@ async def some(ledger: Ledger, count: int, **more: Any) -> list[Decision]:
 
 def archived(ledger: Ledger, **more: Any) -> list[str]:
     """The ids of what the archive holds, as readers see it."""
-    found = records(ledger.site.data_dir / "archive", **more)
+    found = records(ledger.site.archive, **more)
     return [orjson.loads(record)["decision"]["decision_id"] for record in found]
 
 
@@ -91,7 +91,7 @@ async def test_a_crash_between_writing_and_deleting_loses_and_doubles_nothing(
             await archive_stream(ledger)
     made += await some(ledger, 2)
     assert await archive_stream(ledger) == 5
-    files = list((ledger.site.data_dir / "archive").glob("*/*.parquet"))
+    files = list(ledger.site.archive.glob("*/*.parquet"))
     assert len(files) == 2
     assert archived(ledger) == sorted(one.decision_id for one in made)
     for one in made:
@@ -119,7 +119,7 @@ async def test_a_crash_while_writing_leaves_the_decisions_where_they_are(
 async def test_half_a_file_is_never_read(ledger: Ledger) -> None:
     await some(ledger, 1)
     await archive_stream(ledger)
-    [file] = (ledger.site.data_dir / "archive").glob("*/*.parquet")
+    [file] = ledger.site.archive.glob("*/*.parquet")
     file.with_name("half.part").write_bytes(b"PAR1")
     assert len(archived(ledger)) == 1
 
@@ -129,7 +129,7 @@ async def test_decisions_are_kept_by_their_day(ledger: Ledger) -> None:
     for days in (0, 1, 40):
         await some(ledger, 2, at=now - timedelta(days=days))
     assert await archive_stream(ledger) == 6
-    assert len(list((ledger.site.data_dir / "archive").glob("date=*"))) == 3
+    assert len(list(ledger.site.archive.glob("date=*"))) == 3
     assert len(archived(ledger)) == 6
     assert archived(ledger) == sorted(archived(ledger))
     assert len(archived(ledger, days=7, today=now.date())) == 4
@@ -142,6 +142,19 @@ async def test_more_than_a_batch_takes_several_moves(
     made = await some(ledger, 5)
     assert [await archive_stream(ledger) for _ in range(4)] == [2, 2, 1, 0]
     assert archived(ledger) == sorted(one.decision_id for one in made)
+
+
+async def test_a_decision_in_a_stream_that_is_away_is_not_called_unknown(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [decision] = await some(ledger, 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger, "redis", live.connect("redis://127.0.0.1:1/0"))
+        with pytest.raises(LiveStateUnavailable):
+            await ledger.raw_record(decision.decision_id)
+    await archive_stream(ledger)
+    monkeypatch.setattr(ledger, "redis", live.connect("redis://127.0.0.1:1/0"))
+    assert await ledger.raw_record(decision.decision_id)
 
 
 @pytest.mark.parametrize(
