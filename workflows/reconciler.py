@@ -15,7 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from engine.errors import TactfulError
 from engine.ledger import Ledger, facts, live
-from engine.ledger.archive import archive_stream
+from engine.ledger.archive import archive_stream, compact
 from engine.ledger.ledger import OPERATOR
 from engine.ledger.site import Site
 from engine.types import Hold, HoldState
@@ -29,6 +29,7 @@ COMPARE_EVERY = timedelta(seconds=30)
 _MARKER_SECONDS = 0.25
 _RELAY_SECONDS = 0.5
 _ARCHIVE_SECONDS = 2.0
+_MERGE_SECONDS = 60.0
 _SHORTEST_SECONDS = 0.5
 _RPC_TIMEOUT = timedelta(seconds=5)
 _LOST = frozenset(
@@ -51,6 +52,9 @@ async def run(site: Site, ready: Callable[[], None]) -> None:
             group.create_task(_repeat("relay", _RELAY_SECONDS, parts.acceptance.carry_on))
             group.create_task(
                 _repeat("archive", _ARCHIVE_SECONDS, lambda: archive_stream(parts.ledger))
+            )
+            group.create_task(
+                _repeat("merge archive", _MERGE_SECONDS, lambda: compact(parts.ledger))
             )
             group.create_task(_repeat("holds", every, holds.compare))
             group.create_task(_repeat("journeys", every, lambda: drop_closed(parts, every)))

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+import os
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import orjson
 from redis.exceptions import RedisError
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from engine.ledger.ledger import Ledger
 
 BATCH = 5_000
+SMALL_ROWS = 20_000
+MANY_FILES = 60
+READ_ATTEMPTS = 3
+
+T = TypeVar("T")
 
 
 async def find(ledger: Ledger, decision_id: str) -> bytes | None:
@@ -53,6 +59,10 @@ async def _in_stream(ledger: Ledger, decision_id: str) -> bytes | None:
 
 
 def _in_files(folder: Path, decision_id: str) -> bytes | None:
+    return _again_if_merged(lambda: _look_in_files(folder, decision_id))
+
+
+def _look_in_files(folder: Path, decision_id: str) -> bytes | None:
     import duckdb  # only where an old decision is asked for
 
     day = ids.time_of(decision_id).date()
@@ -60,8 +70,11 @@ def _in_files(folder: Path, decision_id: str) -> bytes | None:
     if not files:
         return None
     query = "select record from read_parquet(?) where decision_id = ? limit 1"
-    with duckdb.connect() as connection:
-        row = connection.execute(query, [files, decision_id]).fetchone()
+    try:
+        with duckdb.connect() as connection:
+            row = connection.execute(query, [files, decision_id]).fetchone()
+    except duckdb.IOException as error:
+        raise OSError(str(error)) from error
     return row[0] if row else None
 
 

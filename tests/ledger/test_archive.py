@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,7 +12,7 @@ from sqlalchemy import func, select
 
 from engine.errors import LiveStateUnavailable, UnknownDecision
 from engine.ledger import Ledger, archive, keys, live, tables
-from engine.ledger.archive import archive_stream, records
+from engine.ledger.archive import archive_stream, compact, records
 from engine.live import Ask
 from engine.types import Decision
 from tests.support.builders import a_bundle, a_customer, an_action
@@ -155,6 +156,48 @@ async def test_a_decision_in_a_stream_that_is_away_is_not_called_unknown(
     await archive_stream(ledger)
     monkeypatch.setattr(ledger, "redis", live.connect("redis://127.0.0.1:1/0"))
     assert await ledger.raw_record(decision.decision_id)
+
+
+async def test_many_small_files_of_a_day_become_one_and_nothing_is_lost(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "MANY_FILES", 4)
+    made: list[Decision] = []
+    for _ in range(3):
+        made += await some(ledger, 2)
+        await archive_stream(ledger)
+        assert await compact(ledger) == 0
+    made += await some(ledger, 2)
+    await archive_stream(ledger)
+
+    assert await compact(ledger) == 3
+
+    assert len(list(ledger.site.archive.glob("date=*/*"))) == 1
+    assert archived(ledger) == sorted(one.decision_id for one in made)
+    for one in made:
+        assert await ledger.raw_record(one.decision_id)
+
+
+async def test_a_crash_while_merging_loses_and_doubles_nothing(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "MANY_FILES", 2)
+    made: list[Decision] = []
+    for _ in range(2):
+        made += await some(ledger, 2)
+        await archive_stream(ledger)
+
+    def crash(_: Path) -> None:
+        raise OSError("the power went")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", crash)
+        with pytest.raises(OSError, match="power"):
+            await compact(ledger)
+
+    assert archived(ledger) == sorted(one.decision_id for one in made)
+    await compact(ledger)
+    assert archived(ledger) == sorted(one.decision_id for one in made)
 
 
 @pytest.mark.parametrize(
