@@ -121,7 +121,8 @@ def insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) 
     """Inserts a row unless one with the same key is there; says whether it did."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount > 0
+    written = connection.execute(statement.returning(*table.primary_key.columns))
+    return written.first() is not None
 
 
 def _attempt(connection: Connection, work: Work) -> tuple[Any, BaseException | None]:
