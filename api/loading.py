@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.ledger import open_ledger
-from engine.ledger.loading import LoadedConsent, keep_loaded_consents
 from engine.ledger.site import Site
 from feature_store.load import Summary, load_customers
 from feature_store.tables import Table
@@ -35,15 +34,5 @@ async def load_table(
             for kind, alias in known.aliases.items()
         ]
         await ledger.customers.remember_all(names, aliases)
-        consents = (
-            LoadedConsent(
-                customer=one.customer,
-                purpose=one.purpose,
-                channel=one.channel,
-                granted=one.granted,
-                source=one.source,
-            )
-            for one in summary.consents
-        )
-        await keep_loaded_consents(ledger, consents, summary.at)
+        await ledger.set_first_consents(summary.consents)
         return summary

@@ -12,6 +12,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from engine.errors import InvalidInput
+from engine.ledger.consents import Consent
 from engine.ledger.references import reference
 from engine.ledger.site import Site
 from engine.types import Scalar
@@ -23,20 +24,10 @@ from feature_store.tables import Line, Table, open_table
 OPT_IN_PURPOSES = ("sales", "retention", "nurture", "survey")
 OPT_IN_CHANNELS = ("email", "whatsapp")
 OPT_IN_PERCENT = 70
+SOURCE = "load"
 _BATCH = 2000
 
 Progress = Callable[[int], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consent:
-    """A consent that a loaded row carries, for the caller to journal (SEMANTICS D3a)."""
-
-    customer: str
-    purpose: str
-    channel: str
-    granted: bool
-    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +52,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What a load did: customers and consents for the caller to remember, and all problems."""
+    """What a load did: customers and consents for the caller to journal, and all problems."""
 
     loaded: int
     rejected: int
@@ -84,6 +75,15 @@ class _Customer:
     values: Mapping[str, Scalar]
     label: bool | None
     consents: tuple[Consent, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """What each row is read by."""
+
+    key: bytes
+    rules: MappingFile
+    at: datetime
 
 
 async def load_customers(
@@ -115,7 +115,7 @@ async def _load(
     problems: list[Problem] = []
     known: list[Known] = []
     consents: list[Consent] = []
-    customers = _customers(site.key, table.lines, rules, problems)
+    customers = _customers(_Reading(key=site.key, rules=rules, at=at), table.lines, problems)
     while batch := list(islice(customers, _BATCH)):
         await _write(site, redis, batch, rules, at)
         known += [customer.known for customer in batch]
@@ -142,14 +142,14 @@ def _check_columns(table: Table, rules: MappingFile) -> None:
 
 
 def _customers(
-    key: bytes, lines: Iterable[Line], rules: MappingFile, problems: list[Problem]
+    reading: _Reading, lines: Iterable[Line], problems: list[Problem]
 ) -> Iterator[_Customer]:
     first_seen: dict[str, int] = {}
     for line in lines:
-        customer, reasons = _customer(key, line, rules)
+        customer, reasons = _customer(reading, line)
         if customer and (first := first_seen.get(customer.known.external_id)):
             name = customer.known.external_id
-            reasons = [f"{rules.id_column} {name!r} is on line {first} already"]
+            reasons = [f"{reading.rules.id_column} {name!r} is on line {first} already"]
         if reasons or customer is None:
             problems.append(Problem(line=line.number, reason="; ".join(reasons)))
             continue
@@ -157,9 +157,10 @@ def _customers(
         yield customer
 
 
-def _customer(key: bytes, line: Line, rules: MappingFile) -> tuple[_Customer | None, list[str]]:
+def _customer(reading: _Reading, line: Line) -> tuple[_Customer | None, list[str]]:
     if line.problem:
         return None, [line.problem]
+    rules = reading.rules
     external_id = line.cells[rules.id_column]
     values, reasons = _values(line.cells, rules)
     label, wrong_label = _label(line.cells, rules)
@@ -168,14 +169,24 @@ def _customer(key: bytes, line: Line, rules: MappingFile) -> tuple[_Customer | N
         reasons.insert(0, f"{rules.id_column} is empty")
     if reasons:
         return None, reasons
-    customer = reference(key, external_id)
+    customer = reference(reading.key, external_id)
     aliases = {kind: line.cells[column] for kind, column in rules.aliases.items()}
     known = Known(
         customer=customer,
         external_id=external_id,
         aliases={kind: alias for kind, alias in aliases.items() if alias},
     )
-    consents = _consents(customer, external_id, line.cells, rules)
+    consents = tuple(
+        Consent(
+            customer=customer,
+            purpose=purpose,
+            channel=channel,
+            granted=granted,
+            source=SOURCE,
+            at=reading.at,
+        )
+        for purpose, channel, granted in _said(external_id, line.cells, rules)
+    )
     return _Customer(known=known, values=values, label=label, consents=consents), []
 
 
@@ -202,38 +213,25 @@ def _label(cells: Mapping[str, str], rules: MappingFile) -> tuple[bool | None, l
     return values[cell], []
 
 
-def _consents(
-    customer: str, external_id: str, cells: Mapping[str, str], rules: MappingFile
-) -> tuple[Consent, ...]:
+def _said(
+    external_id: str, cells: Mapping[str, str], rules: MappingFile
+) -> Iterator[tuple[str, str, bool]]:
+    """What the row says of consents, as (purpose, channel, granted)."""
     if not rules.consents:
-        return tuple(_opt_in(customer, external_id))
-    return tuple(
-        Consent(
-            customer=customer,
-            purpose=purpose,
-            channel=each.channel,
-            granted=cells[each.column] in each.granted,
-            source="load",
-        )
-        for each in rules.consents
-        if cells[each.column] in each.granted | each.refused
-        for purpose in each.purposes
-    )
+        yield from _opt_in(external_id)
+    for each in rules.consents:
+        if cells[each.column] in each.granted | each.refused:
+            for purpose in each.purposes:
+                yield purpose, each.channel, cells[each.column] in each.granted
 
 
-def _opt_in(customer: str, external_id: str) -> Iterator[Consent]:
+def _opt_in(external_id: str) -> Iterator[tuple[str, str, bool]]:
     """The example business's opt-in: about 70 % of its customers, the same ones at every load."""
     for channel in OPT_IN_CHANNELS:
         digest = sha256(f"opt-in\x00{channel}\x00{external_id}".encode()).digest()
         if int.from_bytes(digest[:4]) % 100 < OPT_IN_PERCENT:
             for purpose in OPT_IN_PURPOSES:
-                yield Consent(
-                    customer=customer,
-                    purpose=purpose,
-                    channel=channel,
-                    granted=True,
-                    source="load",
-                )
+                yield purpose, channel, True
 
 
 async def _write(

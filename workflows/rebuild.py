@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from redis.exceptions import RedisError
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
@@ -20,7 +20,7 @@ from engine.errors import JourneysUnavailable, LiveStateUnavailable
 from engine.ledger import Ledger, facts, keys, live, tables
 from engine.ledger.arrivals import history
 from engine.ledger.clock import milliseconds
-from engine.ledger.consents import Recorded
+from engine.ledger.consents import latest_consents
 from engine.types import Contact, Event, Hold, JourneyState
 from feature_store.offline import restore_online
 from feature_store.online import Row, write_rows
@@ -184,32 +184,13 @@ async def _put_back(ledger: Ledger, customers: Sequence[str], bundle: Bundle) ->
         holds = await ledger.journal.read(
             lambda connection, batch=batch: facts.open_holds(connection, batch)
         )
-        consents = await ledger.journal.read(lambda c, batch=batch: _latest_consents(c, batch))
+        consents = await ledger.journal.read(lambda c, batch=batch: latest_consents(c, batch))
         contacts = await ledger.journal.read(lambda c, batch=batch: _contacts(c, batch, since))
         await ledger.enforce_again(holds)
         await ledger.enforce_consents(consents)
         await ledger.add_contacts(contacts)
         held += len(holds)
     return held
-
-
-def _latest_consents(connection: Connection, customers: Sequence[str]) -> list[Recorded]:
-    table = tables.consents
-    latest = (
-        select(func.max(table.c.seq))
-        .where(table.c.customer.in_(customers))
-        .group_by(table.c.customer, table.c.purpose, table.c.channel)
-    )
-    return [
-        Recorded(
-            customer=row.customer,
-            purpose=row.purpose,
-            channel=row.channel,
-            granted=row.granted,
-            seq=row.seq,
-        )
-        for row in connection.execute(select(table).where(table.c.seq.in_(latest)))
-    ]
 
 
 def _contacts(

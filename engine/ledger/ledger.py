@@ -19,7 +19,7 @@ from engine import contact
 from engine.errors import HoldOwnedByJourney, UnknownDecision, UnknownHold
 from engine.ledger import archive, facts, ids, keys, live, tables
 from engine.ledger.clock import Clock, milliseconds
-from engine.ledger.consents import Consent, Recorded, keep_consents
+from engine.ledger.consents import Consent, Recorded, keep_consents, keep_first_consents
 from engine.ledger.customers import Customers
 from engine.ledger.journal import Journal
 from engine.ledger.outcomes import Outcome, keep_outcome
@@ -218,6 +218,22 @@ class Ledger:
                 lambda connection, batch=batch: keep_consents(connection, batch)
             )
             await self.enforce_consents(recorded)
+
+    async def set_first_consents(self, given: Sequence[Consent]) -> int:
+        """Records those for which nothing is recorded yet and puts them in force; how many.
+
+        A customer who withdrew since a table was made keeps that. Raises JournalUnavailable and
+        LiveStateUnavailable: repeating is safe then, and a rebuild brings in what is missing.
+        """
+        new = 0
+        for start in range(0, len(given), _BATCH):
+            batch = given[start : start + _BATCH]
+            recorded = await self.journal.write(
+                lambda connection, batch=batch: keep_first_consents(connection, batch)
+            )
+            await self.enforce_consents(recorded)
+            new += len(recorded)
+        return new
 
     async def enforce_consents(self, recorded: Sequence[Recorded]) -> None:
         """Puts journalled consents in force in Redis; an older one changes nothing."""

@@ -6,7 +6,6 @@ import asyncio
 
 from engine.ledger import Ledger
 from engine.ledger.consents import Consent, Recorded, keep_consents, recorded_by
-from engine.ledger.loading import LoadedConsent, keep_loaded_consents
 from tests.support.builders import NOW, a_customer
 from tests.support.ledgers import redis_says
 
@@ -62,14 +61,9 @@ async def test_the_consents_of_one_source_are_found(ledger: Ledger) -> None:
 
 async def test_a_load_never_overwrites_what_a_customer_said(ledger: Ledger) -> None:
     await ledger.set_consents([a_consent(False)])
-    loaded = [
-        LoadedConsent(
-            customer=CUSTOMER, purpose=purpose, channel="email", granted=True, source="load"
-        )
-        for purpose in ("sales", "survey", "survey")
-    ]
-    assert await keep_loaded_consents(ledger, loaded, NOW) == 1
-    assert await keep_loaded_consents(ledger, loaded, NOW) == 0
+    loaded = [a_consent(True, purpose, "load") for purpose in ("sales", "survey", "survey")]
+    assert await ledger.set_first_consents(loaded) == 1
+    assert await ledger.set_first_consents(loaded) == 0
     assert await consents(ledger) == {"sales:email": False, "survey:email": True}
 
 
