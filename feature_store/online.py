@@ -19,8 +19,9 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
 from engine.errors import LiveStateUnavailable
+from engine.ledger.keys import row_key
 from engine.types import FeatureRow, Scalar
-from feature_store.schema import ENTITY, PROJECT, VIEW, VIEWS, View
+from feature_store.schema import VIEW, VIEWS, View
 from feature_store.values import (
     DamagedValue,
     decode_time,
@@ -30,9 +31,6 @@ from feature_store.values import (
     split_time,
 )
 
-_TEXT = struct.pack("<I", 2)
-_KEY_HEAD = struct.pack("<I", 1) + _TEXT + struct.pack("<I", len(ENTITY)) + ENTITY.encode() + _TEXT
-_KEY_TAIL = PROJECT.encode()
 _BATCH_ROWS = 1000
 
 # Replaces the view's fields and its time in one step, unless what is stored is newer.
@@ -75,12 +73,6 @@ class Row:
     at: datetime
 
 
-def feature_key(customer: str) -> bytes:
-    """The Redis key of a customer's hash: Feast's entity key, then the project's name."""
-    name = customer.encode()
-    return _KEY_HEAD + struct.pack("<I", len(name)) + name + _KEY_TAIL
-
-
 def field_hash(view: str, feature: str) -> bytes:
     """The four bytes that name a feature in the hash: murmur3 of `view:feature`."""
     return struct.pack("<I", mmh3.hash(f"{view}:{feature}", signed=False))
@@ -120,7 +112,7 @@ class OnlineReader:
 
     def queue(self, pipe: Pipeline, customer: str) -> None:
         """Appends exactly one command to a pipeline whose connection does not decode replies."""
-        pipe.execute_command("HGETALL", feature_key(customer))
+        pipe.execute_command("HGETALL", row_key(customer))
 
     def decode(self, reply: object) -> FeatureRow:
         """The row in a reply. A view without a time is absent; a damaged value is unknown.
@@ -184,16 +176,9 @@ async def write_rows(redis: Redis, rows: Iterable[Row]) -> int:
         try:
             async with redis.pipeline(transaction=False) as pipe:
                 for row in batch:
-                    await script([feature_key(row.customer)], _arguments(row), client=pipe)
+                    await script([row_key(row.customer)], _arguments(row), client=pipe)
                 replies = await pipe.execute()
         except (RedisError, OSError) as error:
             raise LiveStateUnavailable(f"Redis can't be used: {error}") from error
         written += sum(int(reply) for reply in replies)
     return written
-
-
-async def write_row(
-    redis: Redis, customer: str, view: str, values: Mapping[str, Scalar], at: datetime
-) -> bool:
-    """Writes one row of a view; False when a newer one is stored."""
-    return await write_rows(redis, [Row(customer=customer, view=view, values=values, at=at)]) == 1

@@ -10,9 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from engine.types import Event, Scalar
-from feature_store.online import write_row
-
-__all__ = ["HISTORY", "pushed", "write_row"]
 
 HISTORY = timedelta(days=365)
 """How far back `pushed` looks: what to hand in as history."""

@@ -106,5 +106,4 @@ FEATURES: Mapping[str, Kind] = MappingProxyType(
 )
 """Every feature by its name `view.feature`, with the type of its values."""
 
-LOADED: tuple[View, ...] = tuple(view for view in VIEWS if not view.pushed)
 PUSHED: tuple[View, ...] = tuple(view for view in VIEWS if view.pushed)

@@ -16,7 +16,7 @@ _SIGN = 1 << 63
 _ABSENT = b""
 
 # The tags of the oneof in feast.types.Value that hold scalars: (field number << 3) | wire type.
-_BYTES, _STRING, _INT32, _INT64, _TIMESTAMP, _BOOL = 0x0A, 0x12, 0x18, 0x20, 0x40, 0x38
+_STRING, _INT32, _INT64, _TIMESTAMP, _BOOL = 0x12, 0x18, 0x20, 0x40, 0x38
 _DOUBLE_TAG, _FLOAT_TAG = 0x29, 0x35
 
 

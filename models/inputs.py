@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,9 +15,6 @@ CHURN_SCORE = "model.churn"
 PURPOSE, GROUP, ACTION, CHANNEL = "action.purpose", "action.group", "action.name", "channel"
 PAIR = (PURPOSE, GROUP, ACTION, CHANNEL)
 """The inputs of an acceptance model that say what is offered where; the others say to whom."""
-
-Pair = tuple["Action", str]
-Pairs = Sequence[Pair]
 
 
 def pair_values(action: Action, channel: str) -> Mapping[str, str]:

@@ -6,10 +6,14 @@ from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from engine.ledger import Ledger
 from tests.support.ledgers import opened, reconcile, redis_says
 from tests.support.servers import Server, valkey
+
+settings.register_profile("tactful", deadline=None)  # speed is measured by benchmarks, not here
+settings.load_profile("tactful")
 
 
 @pytest.fixture(scope="session")

@@ -5,26 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Protocol
 
 from sqlalchemy import Connection
 
-from engine.catalog import Bundle
 from engine.errors import JourneysUnavailable, Unavailable
 from engine.ledger import Ledger, arrivals, facts
 from engine.ledger.arrivals import Arrival, Progress
 from engine.ledger.clock import milliseconds
 from engine.ledger.consents import Consent, keep_consents, recorded_by
 from engine.types import Event, Hold, JourneyState, Scalar
+from feature_store.push import HISTORY
 
 _log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.02
 _PATIENCE_SECONDS = 15.0
-_HISTORY = timedelta(days=365)
 _TURN_SECONDS = 0.2
 
 Features = Mapping[str, Mapping[str, Scalar]]
@@ -77,13 +75,10 @@ class Accepted:
 class Acceptance:
     """Accepts events for the API; carries on for the reconciler what an attempt left behind."""
 
-    def __init__(
-        self, ledger: Ledger, journeys: Journeys, push: Push, bundle: Callable[[], Bundle]
-    ) -> None:
+    def __init__(self, ledger: Ledger, journeys: Journeys, push: Push) -> None:
         self._ledger = ledger
         self._journeys = journeys
         self._push = push
-        self._bundle = bundle
 
     async def accept(self, events: Sequence[Event]) -> Accepted:
         """Accepts events in order. Raises Unavailable when one can't be: repeating all of them is
@@ -162,7 +157,7 @@ class Acceptance:
             await self._ledger.let_land(event.customer, hold, covered)
         if event.type == "consent.changed":
             await self._enforce_consent(event)
-        since = milliseconds(event.at - _HISTORY)
+        since = milliseconds(event.at - HISTORY)
         history = await self._ledger.journal.read(
             lambda connection: arrivals.history(connection, event.customer, since, event.seq)
         )

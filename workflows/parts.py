@@ -10,11 +10,10 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from redis.exceptions import RedisError
 from temporalio.client import Client
 
 from engine.errors import JourneysUnavailable
-from engine.ledger import Ledger, live, open_ledger
+from engine.ledger import Ledger, open_ledger
 from engine.ledger.bundles import BundleInForce
 from engine.ledger.site import Site
 from engine.live import Decider
@@ -56,9 +55,8 @@ async def open_parts(site: Site) -> AsyncGenerator[Parts]:
             site.bundle, site.data_dir / "bundles", lambda: scorer.models, set(FEATURES)
         )
         client = await connect(site, lazy=True)
-        acceptance = Acceptance(
-            ledger, TemporalJourneys(client, site, bundle), OnlinePush(ledger), bundle
-        )
+        journeys = TemporalJourneys(client, site, bundle)
+        acceptance = Acceptance(ledger, journeys, OnlinePush(ledger))
         decider = Decider(ledger, OnlineReader(), scorer, bundle)
         refreshing = asyncio.create_task(_refresh(scorer, bundle))
         try:
@@ -143,7 +141,4 @@ class OnlinePush:
             Row(customer=customer, view=view, values=values, at=event.at)
             for view, values in features.items()
         ]
-        try:
-            await write_rows(self._ledger.redis, rows)
-        except (RedisError, OSError) as error:
-            raise live.unavailable(error) from error
+        await write_rows(self._ledger.redis, rows)

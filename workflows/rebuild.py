@@ -25,6 +25,7 @@ from engine.types import Contact, Event, Hold, JourneyState
 from feature_store.offline import restore_online
 from feature_store.online import Row, write_rows
 from feature_store.push import HISTORY, pushed
+from feature_store.schema import PUSHED
 from workflows import search_attributes
 
 BATCH = 500
@@ -255,7 +256,7 @@ def latest_pushed(events: Sequence[Event]) -> dict[str, Row]:
         for view, values in pushed(event, events[:number]).items():
             if view not in rows:
                 rows[view] = Row(customer=event.customer, view=view, values=values, at=event.at)
-        if len(rows) == 2:  # behaviour and service: there are no more pushed views
+        if len(rows) == len(PUSHED):
             break
     return rows
 

@@ -6,11 +6,12 @@ import binascii
 import struct
 from functools import cache, lru_cache
 
+from engine.ledger import base32
+
 SLOTS = 16_384
-FEAST_PROJECT = "tactful"
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_FEAST_PROJECT = b"tactful"
 _STRING = 2
-_ROW_HEAD = struct.pack("<III8sII", 1, _STRING, 8, b"customer", _STRING, 27)
+_ROW_HEAD = struct.pack("<III8sI", 1, _STRING, 8, b"customer", _STRING)
 
 MARKER = "tactful:reconciled"
 """Present while Redis is known to hold all that journal and Temporal hold: `run id:rebuild id`."""
@@ -20,10 +21,9 @@ DECISIONS = "tactful:decisions"
 
 
 def row_key(customer: str) -> bytes:
-    """The key of a customer's row in Feast's Redis layout (entity key serialization 3, project as
-    suffix).
-    """
-    return _ROW_HEAD + customer.encode() + FEAST_PROJECT.encode()
+    """The key of a customer's row in Feast: the entity key (version 3), then the project's name."""
+    name = customer.encode()
+    return _ROW_HEAD + struct.pack("<I", len(name)) + name + _FEAST_PROJECT
 
 
 def slot(key: bytes) -> int:
@@ -38,7 +38,7 @@ def _tags() -> tuple[str, ...]:
     while len(tags) < SLOTS:
         text, rest = "", number
         while True:
-            text += _ALPHABET[rest % 32]
+            text += base32.ALPHABET[rest % 32]
             rest //= 32
             if not rest:
                 break
@@ -74,18 +74,10 @@ def guard(request_id: str) -> str:
 
 
 def decision(decision_id: str) -> str:
-    """Where in the stream a decision is, until it is archived. The slot is part of the id (see
-    engine/ledger/ids.py).
-    """
-    number = 0
-    for character in decision_id[10:13]:
-        number = number * 32 + _ALPHABET.index(character)
-    return f"{{{_tags()[number % SLOTS]}}}d:{decision_id}"
+    """Where in the stream a decision is, until it is archived; its slot is part of its id."""
+    return f"{{{_tags()[base32.decode(decision_id[10:13]) % SLOTS]}}}d:{decision_id}"
 
 
 def slot_code(customer: str) -> str:
-    """The customer's slot as three base-32 characters: the part of a decision id that leads back to
-    its keys.
-    """
-    number = slot(row_key(customer))
-    return _ALPHABET[number // 1024] + _ALPHABET[number // 32 % 32] + _ALPHABET[number % 32]
+    """The customer's slot as three characters, by which a decision id leads back to its keys."""
+    return base32.encode(slot(row_key(customer)), 3)

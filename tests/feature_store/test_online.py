@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from engine.errors import LiveStateUnavailable
+from engine.ledger.keys import row_key
 from engine.ledger.site import Site
 from engine.types import FeatureRow, Scalar
 from feature_store.definitions import SERVICE, apply
@@ -31,9 +32,7 @@ from feature_store.online import (
     OnlineReader,
     Row,
     check_collisions,
-    feature_key,
     field_hash,
-    write_row,
     write_rows,
 )
 from feature_store.schema import FEATURES, VIEW, VIEWS, Kind
@@ -50,6 +49,13 @@ VALUES: Mapping[Kind, st.SearchStrategy[Any]] = {
 def a_row(view: str) -> st.SearchStrategy[dict[str, Scalar]]:
     """Values for all features of a view, some of them unknown."""
     return st.fixed_dictionaries({f.name: st.none() | VALUES[f.kind] for f in VIEW[view].features})
+
+
+async def write_row(
+    redis: Redis, customer: str, view: str, values: Mapping[str, Scalar], at: datetime
+) -> bool:
+    """Writes one row of a view; False when a newer one is stored."""
+    return await write_rows(redis, [Row(customer=customer, view=view, values=values, at=at)]) == 1
 
 
 async def read(redis: Redis, customer: str) -> FeatureRow:
@@ -127,7 +133,7 @@ async def test_feast_pushes_land_where_we_read(redis: Redis, site: Site) -> None
 def test_the_key_is_feasts_own(customer: str) -> None:
     entity = EntityKey(join_keys=["customer"], entity_values=[Value(string_val=customer)])
     theirs = serialize_entity_key(entity, entity_key_serialization_version=3) + b"tactful"
-    assert feature_key(customer) == theirs
+    assert row_key(customer) == theirs
 
 
 async def test_an_unknown_customer_has_no_views_and_no_values(redis: Redis) -> None:
@@ -143,7 +149,7 @@ async def test_a_view_that_never_came_is_absent(redis: Redis) -> None:
 
 async def test_values_without_their_time_are_not_believed(redis: Redis) -> None:
     await write_row(redis, "c1", "billing", {"monthly_charges": 20.0}, NOON)
-    await redis.execute_command("HDEL", feature_key("c1"), "_ts:billing")
+    await redis.execute_command("HDEL", row_key("c1"), "_ts:billing")
     assert await read(redis, "c1") == FeatureRow(values={}, times={})
 
 
@@ -181,7 +187,7 @@ async def test_whatever_the_order_of_writes_the_newest_row_stays(redis: Redis, s
 
     async def in_order(url: str, micros: list[int]) -> None:
         async with Redis.from_url(url) as client:
-            await client.execute_command("DEL", feature_key("c1"))
+            await client.execute_command("DEL", row_key("c1"))
             for each in micros:
                 at = base + timedelta(microseconds=each)
                 await write_row(client, "c1", "contract", {"tenure_months": each}, at)
@@ -205,7 +211,7 @@ async def test_concurrent_writers_leave_the_newest_row(redis: Redis) -> None:
 async def test_a_damaged_time_is_replaced_and_until_then_absent(redis: Redis) -> None:
     await write_row(redis, "c1", "contract", {"type": "One year"}, NOON)
     for damage in (b"\x08", b"\xff\xff", b"\x08" + b"\xff" * 20):
-        await redis.execute_command("HSET", feature_key("c1"), "_ts:contract", damage)
+        await redis.execute_command("HSET", row_key("c1"), "_ts:contract", damage)
         assert (await read(redis, "c1")).times == {}
         assert await write_row(redis, "c1", "contract", {"type": "One year"}, NOON)
 
@@ -213,7 +219,7 @@ async def test_a_damaged_time_is_replaced_and_until_then_absent(redis: Redis) ->
 async def test_a_damaged_value_is_unknown_and_the_rest_stands(redis: Redis) -> None:
     await write_row(redis, "c1", "contract", {"type": "One year", "tenure_months": 9}, NOON)
     await redis.execute_command(
-        "HSET", feature_key("c1"), field_hash("contract", "type"), b"\x12\x09On"
+        "HSET", row_key("c1"), field_hash("contract", "type"), b"\x12\x09On"
     )
     row = await read(redis, "c1")
     assert row.values["contract.type"] is None
@@ -221,7 +227,7 @@ async def test_a_damaged_value_is_unknown_and_the_rest_stands(redis: Redis) -> N
 
 
 async def test_a_key_of_the_wrong_type_is_no_answer_at_all(redis: Redis) -> None:
-    await redis.execute_command("SET", feature_key("c1"), "what?")
+    await redis.execute_command("SET", row_key("c1"), "what?")
     reader = OnlineReader()
     pipe = redis.pipeline(transaction=False)
     reader.queue(pipe, "c1")

@@ -89,7 +89,7 @@ class Door:
     push: FakePush = field(default_factory=FakePush)
 
     def __post_init__(self) -> None:
-        self.acceptance = Acceptance(self.ledger, self.journeys, self.push, lambda: BUNDLE)
+        self.acceptance = Acceptance(self.ledger, self.journeys, self.push)
 
     async def takes(self, *events: Event) -> Accepted:
         """The answer to one call."""
