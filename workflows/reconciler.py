@@ -21,7 +21,7 @@ from engine.ledger.site import Site
 from engine.types import Hold, HoldState
 from workflows import search_attributes
 from workflows.parts import Parts, open_parts
-from workflows.rebuild import rebuild, reconciled
+from workflows.rebuild import RUNNING, rebuild, reconciled
 
 _log = logging.getLogger(__name__)
 
@@ -102,11 +102,14 @@ async def drop_closed(parts: Parts, seconds: float) -> None:
     except (RPCError, RuntimeError):
         return  # Temporal is away: the next turn does it
     for customer, journey in closed:
-        if (
-            customer is not None
-            and await _status(parts.client, journey) is not WorkflowExecutionStatus.RUNNING
-        ):
+        if customer is None or not await _shown(parts.ledger, customer, journey):
+            continue
+        if await _status(parts.client, journey) is not WorkflowExecutionStatus.RUNNING:
             await parts.ledger.drop_journey(customer, journey)
+
+
+async def _shown(ledger: Ledger, customer: str, journey: str) -> bool:
+    return any(one.id == journey for one in await ledger.journeys(customer))
 
 
 class HoldCheck:
@@ -125,10 +128,12 @@ class HoldCheck:
     async def compare(self) -> None:
         """One comparison of all open holds. Raises LiveStateUnavailable and JournalUnavailable."""
         held = await self._ledger.journal.read(facts.open_holds)
+        running = await self._running() if held else frozenset[str]()
         closed: set[tuple[str, str, int]] = set()
         standing: list[tuple[str, Hold]] = []
         for customer, hold in held:
-            stands = await self._as_it_stands(customer, hold)
+            known = hold.owner in running
+            stands = hold if known else await self._as_it_stands(customer, hold)
             if stands is None:
                 closed.add((customer, hold.id, hold.seq))
             else:
@@ -139,6 +144,14 @@ class HoldCheck:
             await self._ledger.release_hold(customer, hold_id, seq, "reconciler", because)
             _log.info("released %s: %s", hold_id, because)
         self._closed_before = closed - self._closed_before
+
+    async def _running(self) -> frozenset[str]:
+        """The owners that a list calls running; the others are asked one by one."""
+        try:
+            listed = self._client.list_workflows(RUNNING)
+            return frozenset([execution.id async for execution in listed])
+        except (RPCError, RuntimeError):
+            return frozenset()
 
     async def _as_it_stands(self, customer: str, hold: Hold) -> Hold | None:
         """The hold, orphaned where its owner was lost; None where its owner says it is over."""

@@ -146,9 +146,22 @@ async def test_a_hold_that_ends_while_it_is_compared_is_not_put_back(
     assert await compared(ledger, temporal) == []
 
 
+async def test_the_owners_that_a_list_calls_running_are_not_asked_one_by_one(
+    ledger: Ledger,
+) -> None:
+    hold = await placed(ledger)
+    temporal = FakeTemporal(listings=[[FakeExecution(id=OWNER)]], statuses={OWNER: Status.RUNNING})
+    temporal.on_describe = must_not_be_asked
+    assert await compared(ledger, temporal, times=3) == [hold]
+
+
 async def test_an_operators_hold_asks_no_workflow(ledger: Ledger) -> None:
     await ledger.place_operator_hold(CUSTOMER, ["sales"], [], "moving", "ann", None)
     assert len(await compared(ledger, FakeTemporal(), times=3)) == 1
+
+
+async def must_not_be_asked(workflow: str) -> None:
+    raise AssertionError(f"{workflow} was asked, which costs Temporal a call each time")
 
 
 # -- the other duties
@@ -187,6 +200,14 @@ async def test_journeys_that_were_ended_from_outside_leave_the_snapshots(ledger:
         "complaint",
         "onboarding",
     ]
+
+
+async def test_a_journey_that_ended_by_itself_is_not_asked_again(ledger: Ledger) -> None:
+    """It has left the snapshots already, and stays in Temporal's list for long."""
+    temporal = FakeTemporal(listings=[[FakeExecution(id="renewal:x")]])
+    temporal.on_describe = must_not_be_asked
+    await drop_closed(FewParts(ledger, temporal), 30.0)
+    assert await ledger.journeys(CUSTOMER) == ()
 
 
 async def test_without_temporal_no_journey_leaves_the_snapshots(ledger: Ledger) -> None:
