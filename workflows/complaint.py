@@ -93,7 +93,9 @@ class Complaint(Journey):
     async def await_opening(self, case: Case) -> Case | Ending:
         """A resolution came first: its opening is on the way, or never was."""
         self.stage("resolved before it was opened", owner=DESK)
-        heard = await self.wait_for(OPENED, REOPENED, within=UNOPENED_PATIENCE)
+        heard = await self.wait_for(
+            OPENED, REOPENED, within=UNOPENED_PATIENCE, what="the complaint's opening"
+        )
         if heard:
             return case.told(heard)
         ended = await self.finish(
@@ -108,7 +110,9 @@ class Complaint(Journey):
             case = await self.acknowledge(case)
         late = case.escalations > 0
         self.stage("escalated" if late else "open", owner=MANAGER if late else DESK)
-        heard = await self.wait_for(*self.hears, until=case.promised)
+        heard = await self.wait_for(
+            *self.hears, until=case.promised, what="the complaint's resolution"
+        )
         return case.told(heard) if heard else await self.escalate(case)
 
     async def silence(self, case: Case) -> Case:
@@ -162,14 +166,20 @@ class Complaint(Journey):
             await self.tell_customer("complaint-resolution-check", None)
             case = replace(case, checked=True)
         self.stage("cooling down", owner=DESK)
-        heard = await self.wait_for(*self.hears, until=case.news.at + self.terms.cool_down)
+        heard = await self.wait_for(
+            *self.hears,
+            until=case.news.at + self.terms.cool_down,
+            what="the end of the cool-down",
+        )
         return case.told(heard) if heard else await self.close(case)
 
     async def close(self, case: Case) -> Case | Ending:
         """End the silence, unless it was opened again and the news is still on its way."""
         if not await self.release(self.hold_id, because="resolved, and the cool-down is over"):
             self.stage("opened again")
-            heard = await self.wait_for(*self.hears, within=RELEASE_CHECK)
+            heard = await self.wait_for(
+                *self.hears, within=RELEASE_CHECK, what="the news that opened it again"
+            )
             return case.told(heard) if heard else case
         await self.tell_others(HOLD_RELEASED, self.hold_id)
         closed = await self.finish(

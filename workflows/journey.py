@@ -41,17 +41,20 @@ class Journey(Standing):
     async def wait_for(
         self,
         *types: str,
+        what: str,
         within: timedelta | None = None,
         until: datetime | None = None,
-        what: str | None = None,
     ) -> Heard | None:
-        """The next event of these types, an earlier unread one first; None once time is over."""
+        """The next event of these types, an earlier unread one first; None once time is over.
+
+        `what` is awaited in the words of the business: operators read "waits for" before it.
+        """
         if within is not None:
             until = self.now + within
         heard = self._inbox.first(types)
         if heard or (until is not None and until <= self.now):
             return heard
-        await self._pause(types, until, what or " or ".join(types))
+        await self._pause(types, until, what)
         return self._inbox.first(types)
 
     async def sleep(self, wait: timedelta, *, what: str = "time to pass") -> None:
