@@ -66,7 +66,6 @@ STATUSES: Mapping[type[errors.TactfulError], tuple[int, str]] = {
     errors.UnknownDecision: (404, "Unknown decision"),
     errors.UnknownCustomer: (404, "Unknown customer"),
     errors.UnknownHold: (404, "Unknown hold"),
-    errors.UnknownJourney: (404, "Unknown journey"),
     errors.Conflict: (409, "Conflict"),
     errors.RequestIdReused: (409, "Request id reused"),
     errors.HoldOwnedByJourney: (409, "Hold owned by a journey"),

@@ -73,12 +73,6 @@ class UnknownHold(NotFound):
     code = "unknown_hold"
 
 
-class UnknownJourney(NotFound):
-    """No journey of this id."""
-
-    code = "unknown_journey"
-
-
 class Conflict(TactfulError):
     """The request contradicts what was accepted before."""
 

@@ -49,21 +49,6 @@ class Recorded:
         return replace(self._scores, acceptance=known)
 
 
-class NoModels:
-    """A scorer without any model: every action keeps its prior."""
-
-    def customer_scores(self, features: Mapping[str, Scalar]) -> Scores:
-        """Nothing."""
-        return Scores()
-
-    def acceptance(
-        self, features: Mapping[str, Scalar], pairs: Sequence[tuple[Action, str]]
-    ) -> Scores:
-        """Unknown for every pair."""
-        because = ("no acceptance model: prior propensities are used",)
-        return Scores(acceptance=(None,) * len(pairs), because=because)
-
-
 def merged(customer: Scores, acceptance: Scores) -> Scores:
     """Both answers as one, as it is recorded."""
     return Scores(

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
-from temporalio.service import RPCError, RPCStatusCode
 
 from engine.catalog import Bundle
 from engine.channels.delivery import Message
@@ -28,6 +27,7 @@ from engine.errors import (
 from engine.live import Answer, Ask
 from engine.types import Hold, JourneyState
 from workflows import steps
+from workflows.connection import tell
 from workflows.steps import DecisionView, HeldBy, Proposal, Sent, SentStatus
 from workflows.translation import ask_of, held_by, message_of, view_of
 
@@ -173,18 +173,10 @@ class JourneyActivities:
         with errors_for_temporal():
             running = await self._book.journeys(told.customer)
         others = [journey.id for journey in running if journey.id != told.teller]
-        heard = await asyncio.gather(*(self._signal(journey, told) for journey in others))
+        heard = await asyncio.gather(
+            *(tell(self._client, journey, told.news, RPC_TIMEOUT) for journey in others)
+        )
         return tuple(journey for journey, done in zip(others, heard, strict=True) if done)
-
-    async def _signal(self, journey: str, told: steps.News) -> bool:
-        handle = self._client.get_workflow_handle(journey)
-        try:
-            await handle.signal(steps.EVENT, told.news, rpc_timeout=RPC_TIMEOUT)
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-            return False
-        return True
 
     def _exemption(self, proposal: Proposal) -> str | None:
         action = self._bundle().actions.get(proposal.offer.action)

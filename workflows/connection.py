@@ -1,18 +1,20 @@
-"""The client of Temporal that API, worker and reconciler share."""
+"""The client of Temporal that API, worker and reconciler share, and how journeys are told."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from temporalio.client import Client, TLSConfig
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError, RPCStatusCode
 
 from engine.errors import JourneysUnavailable, StackError
 from engine.ledger.site import Site, Tls
+from workflows import steps
 
 
 async def connect(site: Site, *, lazy: bool = False) -> Client:
-    """Connects to the stack's Temporal; lazily, only when it is first used. Raises
-    JourneysUnavailable.
-    """
+    """Connects to the stack's Temporal, or `lazy` when first used. Raises JourneysUnavailable."""
     try:
         return await Client.connect(
             site.temporal_address,
@@ -26,6 +28,18 @@ async def connect(site: Site, *, lazy: bool = False) -> Client:
         raise JourneysUnavailable(
             f"Temporal at {site.temporal_address} can't be reached: {error}"
         ) from error
+
+
+async def tell(client: Client, journey: str, heard: steps.Heard, patience: timedelta) -> bool:
+    """Signals an event to a journey; False if it does not run. Raises RPCError."""
+    handle = client.get_workflow_handle(journey)
+    try:
+        await handle.signal(steps.EVENT, heard, rpc_timeout=patience)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 def tls(files: Tls | None) -> TLSConfig | bool:

@@ -1,10 +1,9 @@
-"""What API, worker and reconciler share: the ledger, the models, the bundle in force, the engine,
-the way to Temporal.
-"""
+"""What API, worker and reconciler share: ledger, models, bundle, engine, the way to Temporal."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -26,11 +25,11 @@ from workflows import routing
 from workflows.acceptance import Acceptance, Features
 from workflows.connection import connect
 
+_log = logging.getLogger(__name__)
+
 REFRESH_SECONDS = 1.0
 _BREAK_SECONDS = 1.0
-"""After a failure Temporal is left alone for this long: the relay tries again, callers need not
-wait.
-"""
+"""For so long after a failure Temporal is left alone: callers need not wait, the relay tries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +77,11 @@ async def open_parts(site: Site) -> AsyncGenerator[Parts]:
 async def _refresh(scorer: ModelScorer, bundle: BundleInForce) -> None:
     while True:
         await asyncio.sleep(REFRESH_SECONDS)
-        await asyncio.to_thread(scorer.refresh)
-        await asyncio.to_thread(bundle.refresh)
+        try:
+            await asyncio.to_thread(scorer.refresh)
+            await asyncio.to_thread(bundle.refresh)
+        except Exception:  # what is in use stays in use, and the next turn tries again
+            _log.exception("models and bundle can't be brought up to date")
 
 
 class TemporalJourneys:
@@ -109,8 +111,9 @@ class TemporalJourneys:
         )
 
     async def hand_over(self, event: Event, running: Sequence[JourneyState]) -> tuple[str, ...]:
-        """Delivers an event to its journeys. Raises JourneysUnavailable, at once while Temporal is
-        known to be away.
+        """Delivers an event to its journeys.
+
+        Raises JourneysUnavailable, and does so at once while Temporal is known to be away.
         """
         if time.monotonic() < self._closed_until:
             raise JourneysUnavailable(

@@ -16,7 +16,7 @@ from temporalio.common import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from engine.catalog import Bundle, HoldTerms
 from engine.errors import InvalidEvent, JourneysUnavailable
@@ -24,6 +24,7 @@ from engine.ledger.site import Site
 from engine.types import Event, Hold, JourneyState, Scalar
 from workflows import search_attributes, steps
 from workflows.clock import JourneyClock
+from workflows.connection import tell
 from workflows.steps import Heard, Opening
 
 ONBOARDING = "onboarding"
@@ -205,14 +206,7 @@ async def _deliver(client: Client, site: Site, event: Event, bundle: Bundle, rou
     if route.starts:
         await _start(client, site, event, opening(site, event, bundle, route), bundle)
         return True
-    handle = client.get_workflow_handle(route.journey_id)
-    try:
-        await handle.signal(steps.EVENT, heard(event), rpc_timeout=RPC_TIMEOUT)
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-        return False
-    return True
+    return await tell(client, route.journey_id, heard(event), RPC_TIMEOUT)
 
 
 async def _start(

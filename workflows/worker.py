@@ -16,11 +16,8 @@ from engine.channels.call_list import CallList
 from engine.channels.delivery import Adapter
 from engine.channels.inbox import Inbox
 from engine.channels.webhook import WebhookChannel
-from engine.holds import in_force
-from engine.ledger import Ledger
 from engine.ledger.sends import Sender
 from engine.ledger.site import Site
-from engine.types import Hold
 from workflows import search_attributes
 from workflows.activities import JourneyActivities
 from workflows.complaint import Complaint
@@ -67,7 +64,7 @@ async def run(site: Site, ready: Callable[[], None]) -> None:
         activities = JourneyActivities(
             decider=parts.decider,
             sender=Sender(parts.ledger, adapters, parts.bundle),
-            book=JourneyBook(parts.ledger),
+            book=parts.ledger,
             client=client,
             bundle=parts.bundle,
         )
@@ -115,23 +112,3 @@ async def open_adapters(parts: Parts) -> AsyncGenerator[Mapping[str, Adapter]]:
         yield adapters | {"inbox": inbox}
     finally:
         await webhook.aclose()
-
-
-class JourneyBook:
-    """The ledger as journeys use it."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self.put_journey = ledger.put_journey
-        self.drop_journey = ledger.drop_journey
-        self.journeys = ledger.journeys
-        self.place_hold = ledger.place_hold
-        self.release_hold = ledger.release_hold
-
-    async def holds(self, customer: str) -> tuple[Hold, ...]:
-        """The holds in force."""
-        return in_force((await self._ledger.state(customer)).holds, self._ledger.clock.now())
-
-    async def external_id(self, customer: str) -> str:
-        """The id by which the outside knows a customer."""
-        return (await self._ledger.customers.external([customer]))[customer]

@@ -1,6 +1,4 @@
-"""The bundle in force: read again when its files or the models change, the last good one kept, each
-one archived.
-"""
+"""The bundle in force: read again when files or models change, the last good one kept."""
 
 from __future__ import annotations
 
@@ -16,8 +14,9 @@ _log = logging.getLogger(__name__)
 
 
 class BundleInForce:
-    """Calling it gives the bundle; `refresh`, called every second, picks up changes without a
-    restart.
+    """Calling it gives the bundle; `refresh`, called every second, picks up changes.
+
+    Every bundle that was in force once is kept in `archive`, for decisions to be run again under.
     """
 
     def __init__(
@@ -40,13 +39,13 @@ class BundleInForce:
         return self._bundle
 
     def refresh(self) -> bool:
-        """Loads what changed; True if another bundle is in force now. A broken one changes nothing,
-        and is reported once.
+        """Loads what changed; True if another bundle is in force now.
+
+        A broken one changes nothing, and is reported once.
         """
         stamp = self._now()
         if stamp == self._stamp:
             return False
-        self._stamp = stamp
         before = self._bundle.hash
         try:
             self._bundle = self._load()
@@ -54,6 +53,7 @@ class BundleInForce:
         except InvalidBundle as error:
             self.problems = tuple(error.problems)
             _log.error("the changed bundle is broken, %s stays in force: %s", before, error)
+        self._stamp = stamp  # not before: what failed for another reason is tried again
         return self._bundle.hash != before
 
     def _load(self) -> Bundle:

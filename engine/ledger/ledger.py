@@ -17,6 +17,7 @@ from sqlalchemy import select
 
 from engine import contact
 from engine.errors import HoldOwnedByJourney, UnknownDecision, UnknownHold
+from engine.holds import in_force
 from engine.ledger import archive, facts, ids, keys, live, tables
 from engine.ledger.clock import Clock, milliseconds
 from engine.ledger.consents import Consent, Recorded, keep_consents, keep_first_consents
@@ -70,8 +71,8 @@ class Ledger:
         return (await self.state(customer)).journeys
 
     async def holds(self, customer: str) -> tuple[Hold, ...]:
-        """The holds of one customer. Raises LiveStateUnavailable."""
-        return (await self.state(customer)).holds
+        """The holds in force for one customer. Raises LiveStateUnavailable."""
+        return in_force((await self.state(customer)).holds, self.clock.now())
 
     async def external_id(self, customer: str) -> str:
         """The external id of one customer, or its reference where none is known."""

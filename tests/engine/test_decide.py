@@ -10,7 +10,6 @@ import pytest
 
 from engine.catalog import Action, Bundle
 from engine.decide import decide
-from engine.propensity import NoModels
 from engine.types import (
     Candidate,
     ContactKind,
@@ -41,6 +40,7 @@ from tests.support.builders import (
     a_weight,
     an_action,
 )
+from tests.support.ledgers import NoModels
 
 IMPRESSION = ContactKind.IMPRESSION
 

@@ -18,7 +18,6 @@ from engine.errors import JournalUnavailable, RequestIdReused, UnknownChannel
 from engine.ledger import Ledger, keys, tables
 from engine.ledger.outcomes import Outcome
 from engine.live import Ask, Decider
-from engine.propensity import NoModels
 from engine.replay import identical
 from engine.types import ContactKind, Decision, Level
 from tests.support.builders import (
@@ -33,6 +32,7 @@ from tests.support.builders import (
 )
 from tests.support.ledgers import (
     NoFeatures,
+    NoModels,
     a_decider,
     decided,
     opened,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from engine.catalog import Action, Bundle
 from engine.decide import decide
-from engine.propensity import NoModels, Scorer
+from engine.propensity import Scorer
 from engine.record import decision_of, record, request_of, snapshot_of
 from engine.replay import identical, replayed
 from engine.types import (
@@ -45,6 +45,7 @@ from tests.support.builders import (
     a_weight,
     an_action,
 )
+from tests.support.ledgers import NoModels
 
 BUNDLE = a_bundle(
     an_action("fiber", value="max(1, 100 - billing.charges)", rules=[a_rule("contract.age >= 18")]),

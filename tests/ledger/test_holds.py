@@ -28,7 +28,7 @@ CUSTOMER = a_customer()
 async def held(ledger: Ledger) -> list[Hold]:
     """The holds in Redis, after checking that the journal has the same open ones."""
     kept = await ledger.journal.read(lambda connection: facts.open_holds(connection, [CUSTOMER]))
-    found = await ledger.holds(CUSTOMER)
+    found = (await ledger.state(CUSTOMER)).holds
     assert sorted(hold.id for _, hold in kept) == sorted(hold.id for hold in found)
     assert {hold.id: hold for _, hold in kept} == {hold.id: hold for hold in found}
     return list(found)

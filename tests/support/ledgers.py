@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,14 +13,13 @@ from typing import Any, cast
 
 from redis.asyncio.client import Pipeline
 
-from engine.catalog import Bundle
+from engine.catalog import Action, Bundle
 from engine.channels.delivery import Delivery, DeliveryStatus, Message, Repeat
 from engine.ledger import Ledger, keys, live, open_ledger
 from engine.ledger.clock import Clock
 from engine.ledger.site import Site
 from engine.live import Ask, Decider
-from engine.propensity import NoModels
-from engine.types import Decision, FeatureRow
+from engine.types import Decision, FeatureRow, Scalar, Scores
 from tests.support.builders import KEY
 
 
@@ -70,6 +69,21 @@ class NoFeatures:
 
     def decode(self, reply: object) -> FeatureRow:
         return self.row
+
+
+class NoModels:
+    """A scorer without any model: every action keeps its prior."""
+
+    def customer_scores(self, features: Mapping[str, Scalar]) -> Scores:
+        """Nothing."""
+        return Scores()
+
+    def acceptance(
+        self, features: Mapping[str, Scalar], pairs: Sequence[tuple[Action, str]]
+    ) -> Scores:
+        """Unknown for every pair."""
+        because = ("no acceptance model: prior propensities are used",)
+        return Scores(acceptance=(None,) * len(pairs), because=because)
 
 
 def a_decider(ledger: Ledger, bundle: Bundle) -> Decider:
