@@ -1,6 +1,4 @@
-"""Priority = P x C x V x L, the order it gives, and which offer goes to which placement (SEMANTICS
-D7).
-"""
+"""Priority = P x C x V x L, the order it gives, and which offer goes to which placement."""
 
 from __future__ import annotations
 
@@ -18,9 +16,7 @@ EMPATHETIC = "empathetic"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranked:
-    """A candidate with the parts of its priority: P x C x V x L, rounded so that it is the same on
-    every machine.
-    """
+    """A candidate with its priority and the parts of it, rounded to be the same everywhere."""
 
     place: Place
     propensity: float
@@ -36,9 +32,7 @@ class Ranked:
 
 
 def context_weights(bundle: Bundle, lookup: Lookup) -> Mapping[str, float]:
-    """The percents that the context adds, by target (`purpose:service`, `group:billing`,
-    `action:pay-online`).
-    """
+    """The percents that the context adds, by target such as `purpose:service`."""
     added: dict[str, float] = {}
     for weight in bundle.context_weights:
         if weight.condition(lookup) is True:

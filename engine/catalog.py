@@ -28,8 +28,8 @@ class Channel:
 class Purpose:
     """Why something is said.
 
-    `default_consent` maps a channel to what holds when nothing is recorded (SEMANTICS D3a).
-    `levels`: the levels of completeness at which this purpose may still be offered (SEMANTICS D11).
+    `default_consent` maps a channel to what holds when nothing is recorded.
+    `levels`: the levels of completeness at which this purpose may still be offered.
     `lever` is a weight in percent.
     """
 

@@ -1,6 +1,4 @@
-"""Contact limits and consent: what counts, whether one more contact is allowed, and when it will
-be.
-"""
+"""Contact limits and consent: what counts, and when one more contact is allowed."""
 
 from __future__ import annotations
 
@@ -19,8 +17,7 @@ LONGEST_WINDOW = timedelta(days=400)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counter:
-    """One limit, made concrete for one candidate: which contacts count, since when, and how many
-    are allowed.
+    """One limit for one candidate: which contacts count, since when, and how many may be.
 
     Empty strings and sets match everything. `since` and `window` are in milliseconds of the stack's
     clock. The script `authorise.lua` counts by the same fields, so that what a decision promises is
@@ -91,15 +88,13 @@ def reached(counter: Counter, contacts: Iterable[Contact]) -> datetime | None:
 
 
 def consented(bundle: Bundle, action: Action, channel: str, consents: Mapping[str, bool]) -> bool:
-    """Whether this purpose may use this channel (SEMANTICS D3a)."""
+    """Whether this purpose may use this channel."""
     recorded = consents.get(f"{action.purpose}:{channel}")
     return consent_default(bundle, action, channel) if recorded is None else recorded
 
 
 def consent_default(bundle: Bundle, action: Action, channel: str) -> bool:
-    """What holds while nothing is recorded; a purpose that says nothing of a channel does not allow
-    it.
-    """
+    """What holds while nothing is recorded; what a purpose does not mention is not allowed."""
     return bundle.purposes[action.purpose].default_consent.get(channel, False)
 
 

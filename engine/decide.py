@@ -80,8 +80,9 @@ def level_of(snapshot: Snapshot, known: Known, scores: Scores) -> tuple[Level, t
 
 
 class Funnel:
-    """The stages, for one request. `places` are the actions that were asked for, on its channel;
-    `held` the holds in force.
+    """The stages, for one request.
+
+    `places` are the actions that were asked for, on its channel; `held` the holds in force.
     """
 
     def __init__(
@@ -152,8 +153,9 @@ class Funnel:
     def rank(
         self, places: Sequence[Place], scores: Sequence[float | None], level: Level
     ) -> tuple[list[Ranked], Drops, dict[str, Ranked]]:
-        """The actions in order of priority; the drops of those that are too weak or not allowed at
-        this level; and the parts of the priority of all.
+        """The actions in order of priority, the drops of others, and the priorities of all.
+
+        Dropped is what is too weak, or not allowed at this level.
         """
         weights = arbitration.context_weights(self.bundle, self.lookup)
         kept: list[Ranked] = []
@@ -199,8 +201,9 @@ class Funnel:
         return filled
 
     def _fallback(self, placement: str, shown: Collection[str]) -> tuple[Offer, ...]:
-        """What an in-page placement shows when nothing else is left; a journey's question has no
-        fallback. It needs no rules, but holds, consent and contact limits bind it too.
+        """What an in-page placement shows when nothing else is left; journeys have no fallback.
+
+        It needs no rules, but holds, consent and contact limits bind it too.
         """
         asked = self.request.purposes or self.request.tags
         if asked or not self.bundle.channels[self.request.channel].in_page:

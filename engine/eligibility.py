@@ -11,9 +11,7 @@ from engine.logic import Lookup
 from engine.types import Drop, JourneyState, Request, Scalar, Snapshot, Stage
 
 LOADED_VIEWS = ("profile", "contract", "services", "billing")
-"""A customer without one of these was never loaded completely; the pushed views come with the first
-event.
-"""
+"""Who lacks one of these was never loaded completely; the other views come with the first event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +24,7 @@ class Known:
 
 
 def known_features(snapshot: Snapshot, bundle: Bundle, now: datetime) -> Known:
-    """Leaves out every view that is older than the bundle allows: too old is unknown (CAPABILITIES
-    X10).
-    """
+    """Leaves out every view that is older than the bundle allows: too old is unknown."""
     old = dict(_too_old(snapshot, bundle, now))
     features = dict(snapshot.features)
     if old:
@@ -65,10 +61,10 @@ def names(
     features: Mapping[str, Scalar],
     scores: Mapping[str, float],
 ) -> Lookup:
-    """Looks up every name that a rule can use: `view.feature`, `context.key`, `model.name`,
-    `journey.kind[.stage]`.
+    """Looks up every name that a rule can use; None is unknown.
 
-    None is unknown. Whether a journey runs is unknown as long as the live state is not reconciled.
+    The names are `view.feature`, `context.key`, `model.name` and `journey.kind[.stage]`.
+    Whether a journey runs is unknown as long as the live state is not reconciled.
     """
     values: dict[str, Scalar] = dict(features)
     for key, value in request.context.items():

@@ -1,7 +1,7 @@
-"""The error tree. Each class has a stable `code`; api/errors.py maps it to HTTP,
-workflows/activities.py to Temporal.
+"""The error tree: api/errors.py maps it to HTTP, workflows/activities.py to Temporal.
 
-Expected outcomes (nothing to offer, held, limit reached) are data, never exceptions.
+Each class has a stable `code`. Expected outcomes (nothing to offer, held, limit reached) are data,
+never exceptions.
 """
 
 from __future__ import annotations
@@ -116,9 +116,7 @@ class JourneysUnavailable(Unavailable):
 
 
 class InvalidBundle(TactfulError):
-    """A bundle with errors: `problems` holds one line each, `file:line: what, and what would be
-    right`.
-    """
+    """A bundle with errors: each of `problems` is `file:line: what, and what would be right`."""
 
     code = "invalid_bundle"
 

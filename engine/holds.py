@@ -13,9 +13,7 @@ SALES = "sales"
 
 
 def commercial(purpose: str, tags: Collection[str]) -> bool:
-    """Whether this sells: purpose sales, or a price, a discount or a change of contract (tag
-    `commercial`).
-    """
+    """Whether this sells: purpose `sales`, or tag `commercial` (price, discount, new contract)."""
     return purpose == SALES or COMMERCIAL in tags
 
 
@@ -30,9 +28,7 @@ def covers(hold: Hold, purpose: str, tags: Collection[str]) -> bool:
 
 
 def covering(holds: Iterable[Hold], action: Action) -> Hold | None:
-    """The first hold that silences an action. Exempt actions (service, legal, safety) pass, unless
-    they sell.
-    """
+    """The first hold that silences an action. Exempt actions pass, unless they sell."""
     if action.exempt and not commercial(action.purpose, action.tags):
         return None
     return next((hold for hold in holds if covers(hold, action.purpose, action.tags)), None)

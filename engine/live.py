@@ -94,8 +94,7 @@ class Decider:
         self._bundle = bundle
 
     async def decide(self, ask: Ask) -> Answer:
-        """Decides and commits. Never fails because a dependency does: it answers at a lower level
-        and says why.
+        """Decides and commits; where Redis is away, answers at a lower level and says why.
 
         Raises UnknownChannel, RequestIdReused, and JournalUnavailable when nothing can record the
         answer.
@@ -123,9 +122,7 @@ class Decider:
     async def _decide_blind(
         self, ask: Ask, bundle: Bundle, error: LiveStateUnavailable
     ) -> Decision:
-        """An answer without live state: nothing commercial, nothing limited; recorded in the
-        journal.
-        """
+        """An answer without live state, in the journal: nothing commercial, nothing limited."""
         now = ask.at or self._ledger.clock.now()
         because = (f"the live state could not be read: {error}",)
         snapshot = Snapshot(customer=ask.customer, reconciled=False, because=because)
@@ -309,9 +306,7 @@ async def stored_decision(ledger: Ledger, decision_id: str) -> Decision | None:
 def still_legal(
     decision: Decision, state: live.LiveState, bundle: Bundle, channel: str, now: datetime
 ) -> bool:
-    """Whether every offer of a stored answer may still be shown: known state, holds, consents, the
-    same bundle's actions.
-    """
+    """Whether each offer of a stored answer may still be shown: known, not held, consented."""
     if not decision.offers:
         return True
     if not state.marker:

@@ -42,9 +42,7 @@ class Recorded:
     def acceptance(
         self, features: Mapping[str, Scalar], pairs: Sequence[tuple[Action, str]]
     ) -> Scores:
-        """The recorded propensities, with everything else that was recorded; none for an action
-        that was not scored then.
-        """
+        """What was recorded; no propensity for an action that was not scored then."""
         known = tuple(self._acceptance.get(action.name) for action, _ in pairs)
         return replace(self._scores, acceptance=known)
 

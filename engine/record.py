@@ -1,6 +1,4 @@
-"""The record of a decision: everything the engine was given and what it answered, as bytes and
-back.
-"""
+"""The record of a decision: all the engine was given and what it answered, as bytes and back."""
 
 from __future__ import annotations
 
@@ -16,9 +14,7 @@ VERSION = 1
 
 
 def record(request: Request, snapshot: Snapshot, decision: Decision) -> bytes:
-    """The record as JSON: `request`, `snapshot` and `decision`, whose `scores` are what the models
-    said.
-    """
+    """The record as JSON: `request`, `snapshot`, `decision` and in it the models' `scores`."""
     return orjson.dumps(
         {"version": VERSION, "request": request, "snapshot": snapshot, "decision": decision}
     )

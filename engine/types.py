@@ -1,6 +1,4 @@
-"""What a decision is made of: request, snapshot, candidate, drop, decision. Frozen, and free of
-I/O.
-"""
+"""What a decision is made of: request, snapshot, candidate, drop, decision. All frozen."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ Scalar = str | int | float | bool | None
 
 
 class Level(StrEnum):
-    """How complete the ground was that a decision stood on, best first (SEMANTICS D11)."""
+    """How complete the ground was that a decision stood on, best first."""
 
     FULL = "full"
     STALE = "stale"
@@ -24,7 +22,7 @@ class Level(StrEnum):
 
 
 class Stage(StrEnum):
-    """The stages of the funnel, in the order in which a candidate meets them (SEMANTICS D2)."""
+    """The stages of the funnel, in the order in which a candidate meets them."""
 
     AVAILABILITY = "availability"
     CHANNEL = "channel"
@@ -58,9 +56,7 @@ class ContactKind(StrEnum):
 
 
 class HoldState(StrEnum):
-    """`orphaned`: the owning workflow ended without releasing it; still in force, and a task for
-    operators.
-    """
+    """`orphaned`: its workflow ended without releasing it; still in force, a task for operators."""
 
     ACTIVE = "active"
     ORPHANED = "orphaned"
@@ -89,15 +85,11 @@ class Request:
     placements: tuple[Placement, ...] = (Placement(),)
     context: Mapping[str, Any] = field(default_factory=dict[str, Any])
     purposes: tuple[str, ...] = ()
-    """Only these purposes are considered; empty means all. Journeys use it to ask for one kind of
-    message.
-    """
+    """Only these purposes are considered; empty means all."""
     tags: tuple[str, ...] = ()
     """Only actions that carry one of these tags are considered; empty means all."""
     explain: bool = False
-    """Whether a dropped candidate meets the rest of the funnel too, so that all its reasons are
-    known.
-    """
+    """Whether a dropped candidate meets the rest of the funnel too, to know all its reasons."""
     superseded: bool = False
     """Whether this answer takes the place of a stored one that is no longer legal."""
 
@@ -124,9 +116,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """One entry of a customer's contact ledger. `at` is in milliseconds of the stack's clock since
-    1970.
-    """
+    """One entry of a customer's contacts; `at` in milliseconds of the stack's clock since 1970."""
 
     id: str
     kind: ContactKind
@@ -187,9 +177,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drop:
-    """Why a candidate is not offered: the stage and rule that stopped it, in words, and until when
-    (None: not known).
-    """
+    """Why a candidate is not offered: stage, rule, words, and until when where that is known."""
 
     stage: Stage
     rule: str
@@ -199,8 +187,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """What the models said, rounded to 9 decimals: recorded with the decision, and given again at
-    replay.
+    """What the models said, rounded to 9 decimals; recorded, and given again at replay.
 
     `customer` holds scores of the customer alone (`churn`); `acceptance` one propensity per
     (action, channel) asked for, in order, None where no model could say. `models` maps a model's
@@ -216,9 +203,7 @@ class Scores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One treatment on its way through the funnel, with the parts of `priority = P x C x V x L`
-    (SEMANTICS D7).
-    """
+    """One treatment on its way through the funnel, with its priority and the parts of it."""
 
     action: str
     treatment: str
@@ -248,10 +233,10 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The answer: offers by placement (an empty tuple is a valid answer), and everything that
-    explains it.
+    """The answer: offers by placement, and everything that explains it.
 
-    `funnel` maps each stage to how many candidates it dropped, by rule.
+    No offers at all is a valid answer. `funnel` maps each stage to how many candidates it dropped,
+    by rule.
     """
 
     decision_id: str
@@ -273,10 +258,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened, as the journal took it. `seq` is its journal position, `at` the
-    stack's time of acceptance.
+    """Something that happened, as the journal took it.
 
-    `data` may hold personal text (`text`): it stays in the journal and never goes to Temporal.
+    `seq` is its journal position, `at` the stack's time of acceptance. `data` may hold personal
+    text (`text`): it stays in the journal and never goes to Temporal.
     """
 
     source: str

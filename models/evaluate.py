@@ -29,7 +29,7 @@ _NEVER = datetime.fromtimestamp(0, UTC)
 
 
 def evaluate(train_csv: Path, test_csv: Path, target: str, separator: str = ",") -> dict[str, Any]:
-    """Trains on one table and judges on the other: the keys of API.md.
+    """Trains on one table and judges on the other, beside two baselines.
 
     Rows without a target value, or with one that training never saw, are left out and counted.
     Raises InvalidInput for a table or a target that can't be used.

@@ -62,9 +62,7 @@ class Push(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """How many events were new or seen before, which journeys they reached, and whether some still
-    wait for Temporal.
-    """
+    """How many were new or known, which journeys they reached, whether some wait for Temporal."""
 
     accepted: int
     duplicates: int
@@ -81,9 +79,7 @@ class Acceptance:
         self._push = push
 
     async def accept(self, events: Sequence[Event]) -> Accepted:
-        """Accepts events in order. Raises Unavailable when one can't be: repeating all of them is
-        safe then.
-        """
+        """Accepts events in order. Raises Unavailable when one can't be: repeating all is safe."""
         taken = await self._ledger.journal.write(
             lambda connection: [self._take(connection, event) for event in events]
         )
@@ -102,9 +98,7 @@ class Acceptance:
         )
 
     async def carry_on(self, limit: int = 200) -> int:
-        """Takes up to `limit` events that an attempt left behind as far as they get; returns how
-        many are through.
-        """
+        """Takes events that an attempt left behind as far as they get; how many are through."""
         left = await self._ledger.journal.read(
             lambda connection: arrivals.unfinished(connection, limit)
         )
@@ -126,9 +120,7 @@ class Acceptance:
         return through
 
     def _take(self, connection: Connection, event: Event) -> Arrival:
-        """One transaction: the event, and the hold or consent that it implies, so that a rebuild
-        knows them all.
-        """
+        """The event, with the hold or consent it implies: a rebuild knows them all or none."""
         arrival = arrivals.take(connection, event)
         if arrival.new:
             hold = self._journeys.hold_for(arrival.event)
@@ -191,9 +183,7 @@ class Acceptance:
         return replace(arrival, progress=Progress.ROUTED, journeys=journeys)
 
     async def _waits_behind(self, event: Event, patience: float) -> bool:
-        """Whether an earlier event of this customer is still on its way; one that is being
-        delivered gets a moment.
-        """
+        """Whether an earlier event of this customer is still on its way, after a moment for it."""
         end = time.monotonic() + patience
         while await self._ledger.journal.read(
             lambda connection: arrivals.waits_behind(connection, event)

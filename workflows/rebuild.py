@@ -121,9 +121,7 @@ async def _put_everything_back(
 
 
 async def running_journeys(client: Client) -> list[tuple[str, JourneyState, Hold | None]]:
-    """The open journeys as (customer, state, hold): all from listing and memo, so that no workflow
-    is woken.
-    """
+    """The open journeys as (customer, state, hold), from listing and memo: none is woken."""
     found: list[tuple[str, JourneyState, Hold | None]] = []
     try:
         async for execution in client.list_workflows(RUNNING):
@@ -158,9 +156,7 @@ async def _hold_of(execution: WorkflowExecution) -> Hold | None:
 
 
 async def _clear(ledger: Ledger, also: set[str], rebuild_id: str) -> list[str]:
-    """Removes the live state of every customer that has any, and names them: what is read
-    afterwards is put back.
-    """
+    """Removes all live state and names its customers: what is read afterwards is put back."""
     customers = sorted(also.union(await ledger.journal.read(_customers)))
     for batch in _batches(customers):
         names = [

@@ -1,6 +1,4 @@
-"""Keeps what is in force in line with what is true: rebuild, relay, archive, holds against their
-workflows.
-"""
+"""Keeps what is in force in line with what is true: rebuild, relay, archive, holds, journeys."""
 
 from __future__ import annotations
 
@@ -89,9 +87,7 @@ async def keep_reconciled(parts: Parts) -> None:
 
 
 async def drop_closed(parts: Parts, seconds: float) -> None:
-    """Takes journeys that were ended from outside, and so could not do it themselves, out of the
-    snapshots.
-    """
+    """Takes journeys that were ended from outside, and could not do it, out of the snapshots."""
     since = time.time() - 10 * max(seconds, 60.0)
     query = f"CloseTime > '{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(since))}'"
     try:

@@ -38,12 +38,11 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message to one customer. `message_id` is the idempotency key and the same in every
-    attempt.
+    """One message to one customer.
 
-    `external_customer` is the id that the outside knows; `customer` the opaque reference. `exempt`
-    names the class that frees it from contact limits, if any. `at` is the stack's time of the step
-    that sends it.
+    `message_id` is the idempotency key, the same in every attempt. `external_customer` is the id
+    that the outside knows; `customer` the opaque reference. `exempt` names the class that frees it
+    from contact limits, if any. `at` is the stack's time of the step that sends it.
     """
 
     message_id: str
@@ -64,9 +63,7 @@ class Message:
 
 
 class Adapter(Protocol):
-    """Delivers messages to the world. Never raises for what the other side does: it answers with a
-    Delivery.
-    """
+    """Delivers messages to the world; what the other side does is an answer, never an error."""
 
     repeat: Repeat
 

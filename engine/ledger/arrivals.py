@@ -1,6 +1,4 @@
-"""The acceptance of events in the journal: once per source and id, with a lease for the attempt
-that handles it.
-"""
+"""Events in the journal: once per source and id, with a lease for the attempt at work on one."""
 
 from __future__ import annotations
 
@@ -31,8 +29,9 @@ class Progress(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """An event in the journal. `mine`: this attempt holds the lease and must carry it through;
-    `new`: first seen now.
+    """An event in the journal; `new`: first seen now.
+
+    `mine`: this attempt holds the lease and must carry it through.
     """
 
     event: Event
@@ -43,9 +42,7 @@ class Arrival:
 
 
 def take(connection: Connection, event: Event) -> Arrival:
-    """Journals an event, or finds it there; leases it to this attempt unless another one is at work
-    or it is through.
-    """
+    """Journals an event, or finds it there, and leases it unless it is leased or through."""
     lease = time.time() + LEASE_SECONDS
     row = {
         "source": event.source,
@@ -86,8 +83,9 @@ def _lease(connection: Connection, source: str, event_id: str, until: float) -> 
 def advance(
     connection: Connection, seq: int, progress: Progress, journeys: Sequence[str] = ()
 ) -> None:
-    """Notes how far an event is, and ends the lease of the attempt. One that is through stays so,
-    whatever an attempt that was overtaken says.
+    """Notes how far an event is, and ends the lease of the attempt.
+
+    One that is through stays so, whatever an attempt that was overtaken says.
     """
     connection.execute(
         update(tables.events)
@@ -105,8 +103,9 @@ def give_up(connection: Connection, seq: int) -> None:
 
 
 def unfinished(connection: Connection, limit: int) -> list[Event]:
-    """Events that are not with the journeys yet and that nobody works on, oldest first; before
-    all others those whose effects are not in force.
+    """Events that are not with the journeys and that nobody works on, oldest first.
+
+    Those whose effects are not in force come before all others.
     """
     query = (
         select(tables.events)

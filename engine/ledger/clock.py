@@ -1,6 +1,4 @@
-"""The one clock of a stack: `anchor + (wall - anchor) x lapse`, the anchor kept in the data
-directory.
-"""
+"""The one clock of a stack: `anchor + (wall - anchor) x lapse`, kept in the data directory."""
 
 from __future__ import annotations
 
@@ -17,8 +15,9 @@ from engine.errors import StackError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
-    """Stack time from wall time. `anchor` is in seconds since 1970; with `lapse` 1 it is the wall
-    clock.
+    """Stack time from wall time; with `lapse` 1 it is the wall clock.
+
+    `anchor` is in seconds since 1970.
 
     >>> Clock(anchor=1000.0, lapse=60.0).at(1010.0).timestamp()
     1600.0

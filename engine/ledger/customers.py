@@ -31,10 +31,10 @@ class Customers:
         self._written: set[str] = set()
 
     async def resolve(self, name: Name) -> str:
-        """The reference of an external id, or of an alias given as (type, id). Unknown names get
-        one as well.
+        """The reference of an external id, or of an alias given as (type, id).
 
-        A plain name that is not a known external id may be a known alias of any type.
+        Unknown names get one as well. A plain name that is not a known external id may be a known
+        alias of any type.
         """
         if not isinstance(name, str) and name[0] == "id":
             name = name[1]

@@ -1,6 +1,4 @@
-"""The journal: durable facts in SQLite or PostgreSQL, written by one thread a process with group
-commit.
-"""
+"""The journal: durable facts in SQLite or PostgreSQL, written by one thread with group commit."""
 
 from __future__ import annotations
 
@@ -30,11 +28,9 @@ _RETRY_SECONDS = 0.02
 
 
 class Journal:
-    """Runs pieces of work on the journal. Many writes that wait at the same moment share one
-    commit.
+    """Runs pieces of work on the journal; writes that wait at the same moment share one commit.
 
-    Each piece of work runs in its own savepoint: one that fails takes nothing of the others with
-    it.
+    Each runs in its own savepoint: one that fails takes nothing of the others with it.
     """
 
     def __init__(self, address: str) -> None:
@@ -150,9 +146,7 @@ def _lost(connection: Connection, error: OperationalError) -> bool:
 
 
 class _transaction:
-    """BEGIN IMMEDIATE on SQLite, so that two processes queue for the lock instead of failing
-    half-way.
-    """
+    """BEGIN IMMEDIATE on SQLite: two processes queue for the lock instead of failing half-way."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

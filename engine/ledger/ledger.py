@@ -1,6 +1,4 @@
-"""The ledger: what happened and what is in force, written to the journal first and indexed in
-Redis.
-"""
+"""The ledger: what happened and what is in force, in the journal first, then in Redis."""
 
 from __future__ import annotations
 
@@ -94,9 +92,7 @@ class Ledger:
         return tuple(message.decode() for message in covered)
 
     async def let_land(self, customer: str, hold: Hold, covered: Sequence[str]) -> None:
-        """Waits for covered messages that were on their way before the hold, so that none arrives
-        after its acknowledgement.
-        """
+        """Waits for messages on their way, so that none arrives after the acknowledgement."""
         end = time.monotonic() + _FLIGHT_SECONDS
         while covered and time.monotonic() < end:
             await asyncio.sleep(_POLL_SECONDS)
@@ -126,9 +122,7 @@ class Ledger:
     async def release_hold(
         self, customer: str, hold_id: str, up_to: int, by: str, because: str
     ) -> bool:
-        """Ends a hold, unless it was placed again after journal position `up_to`: then False, and
-        it stays.
-        """
+        """Ends a hold; False, and it stays, if it was placed again after position `up_to`."""
         ended = {
             "ended_at": milliseconds(self.clock.now()),
             "ended_by": by,
@@ -278,9 +272,7 @@ class Ledger:
         return parsed
 
     async def raw_record(self, decision_id: str) -> bytes:
-        """The bytes of a decision's record: from the stream, the spool or the archive. Raises
-        UnknownDecision.
-        """
+        """The bytes of a decision's record, wherever it is by now. Raises UnknownDecision."""
         if ids.is_decision_id(decision_id):
             found = await archive.find(self, decision_id)
             if found is not None:

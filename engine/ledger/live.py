@@ -1,6 +1,4 @@
-"""The index of the journal in Redis: one read script, one commit script, and the atomic guards
-between them.
-"""
+"""The index of the journal in Redis: its scripts, its connection, its state as objects."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 from __future__ import annotations
@@ -111,9 +109,7 @@ def unavailable(error: BaseException) -> LiveStateUnavailable:
 
 
 async def _greet(connection: AbstractConnection) -> None:
-    """Prepares a connection: a marker that survived a restart or a fail-over is removed before
-    anything reads it.
-    """
+    """Removes a marker that survived a restart or a fail-over before anything reads it."""
     await connection.on_connect()
     await connection.send_command("EVAL", GREET.text, 1, keys.MARKER)
     await connection.read_response()
@@ -146,8 +142,10 @@ async def close(client: redis.Redis) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveState:
-    """What one read found. `marker` is empty while Redis is not reconciled; `stored` is the answer
-    or claim of a request id.
+    """What one read found.
+
+    `marker` is empty while Redis is not reconciled; `stored` is the answer or claim of a request
+    id.
     """
 
     marker: str

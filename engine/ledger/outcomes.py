@@ -18,8 +18,9 @@ from engine.types import Contact
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a customer did with one offered treatment. `id` tells apart two clicks; `value` is in
-    the business's currency.
+    """What a customer did with one offered treatment.
+
+    `id` tells apart two clicks; `value` is in the business's currency.
     """
 
     decision_id: str

@@ -1,6 +1,4 @@
-"""The one name of a customer inside: a keyed hash of the external id, so that no key or id tells
-who it is.
-"""
+"""The one name of a customer inside: a keyed hash of the external id, which tells nobody who."""
 
 from __future__ import annotations
 
@@ -15,8 +13,7 @@ PREFIX = "c"
 
 
 def reference(key: bytes, external_id: str, kind: str = "id") -> str:
-    """The opaque reference of an external id: `c` and 26 lower-case base-32 characters (128 bits of
-    HMAC-SHA256).
+    """The opaque reference of an external id: `c` and 128 bits of HMAC-SHA256 in base 32.
 
     >>> reference(b"k" * 32, "7590-VHVEG") == reference(b"k" * 32, "7590-VHVEG")
     True
@@ -28,9 +25,7 @@ def reference(key: bytes, external_id: str, kind: str = "id") -> str:
 
 
 def open_key(data_dir: Path) -> bytes:
-    """The key of the references of a data directory: 32 bytes, made at first use, readable by its
-    owner only.
-    """
+    """The key of the references: 32 bytes, made at first use, readable by its owner only."""
     path = data_dir / "customer.key"
     if not path.exists():
         temporary = path.with_suffix(f".{secrets.token_hex(4)}")

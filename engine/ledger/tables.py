@@ -1,6 +1,4 @@
-"""The tables of the journal. Times are milliseconds of the stack's clock, unless the name says
-wall.
-"""
+"""The tables of the journal. Times are milliseconds of the stack's clock, or `_wall` seconds."""
 
 from __future__ import annotations
 
