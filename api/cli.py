@@ -63,7 +63,10 @@ def complain(*lines: str) -> None:
             typer.echo(f"tactful: {line}", err=True)
 
 
-@app.command(epilog="Example: tactful up --data-dir shop --lapse 86400   (a day a second)")
+@app.command(
+    short_help="Start everything on this machine.",
+    epilog="Example: tactful up --data-dir shop --lapse 86400   (a day a second)",
+)
 def up(
     data_dir: DataDir = None,
     api_port: ApiPort = None,
@@ -108,9 +111,17 @@ def _tell(running: Running) -> None:
     typer.echo(f"  Redis        {addresses['redis']}")
 
 
-@app.command(epilog="Example: tactful demo --once")
+@app.command(short_help="Start a stack and tell its story.", epilog="Example: tactful demo --once")
 def demo(
-    data_dir: DataDir = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--data-dir",
+            metavar="DIR",
+            help="Where the stack keeps what it knows."
+            " [demo/ in TACTFUL_DATA_DIR, else in .tactful]",
+        ),
+    ] = None,
     api_port: ApiPort = None,
     temporal_port: TemporalPort = None,
     temporal_ui_port: UiPort = None,
@@ -133,9 +144,11 @@ def demo(
     }
     given = [word for name, port in ports.items() if port is not None for word in (name, str(port))]
     with stack_of("--data-dir", str(folder), "--lapse", f"{lapse:g}", *given):
-        run(at_running_stack(load_settings({"data_dir": folder})))
-        if not once:
-            typer.echo("The stack stays up. Ctrl-C stops it.")
+        story = run(at_running_stack(load_settings({"data_dir": folder})))
+        if once:
+            typer.echo("\nThe end. Without --once the stack stays up to look around.")
+        else:
+            story.invite()
             wait_for_stop()
 
 
@@ -143,7 +156,7 @@ commands_live.add_to(app)
 commands_data.add_to(app)
 
 
-@app.command()
+@app.command(short_help="Print what is in force and where it came from.")
 def config(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Print what is in force and where it came from, secrets masked."""
     from api.config import in_force
@@ -160,7 +173,7 @@ def config(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         typer.echo(f"{line.name:<20} {line.value!s:<40} {line.origin}")
 
 
-@app.command()
+@app.command(short_help="Run the HTTP API alone.")
 def api(data_dir: DataDir = None, api_port: ApiPort = None) -> None:
     """Run the HTTP API alone, on the Redis and Temporal of the settings."""
     from api.app import serve
@@ -173,7 +186,7 @@ def api(data_dir: DataDir = None, api_port: ApiPort = None) -> None:
     serve(at_running_stack(settings))
 
 
-@app.command()
+@app.command(short_help="Run one worker alone: the journeys.")
 def worker(data_dir: DataDir = None, ready_file: ReadyFile = None) -> None:
     """Run one worker alone: the journeys and what they do."""
     from workflows.worker import run
@@ -181,7 +194,7 @@ def worker(data_dir: DataDir = None, ready_file: ReadyFile = None) -> None:
     _run_until_stopped(run(_site_of_a_part(data_dir), _tell_file(ready_file)))
 
 
-@app.command()
+@app.command(short_help="Run the reconciler alone.")
 def reconciler(data_dir: DataDir = None, ready_file: ReadyFile = None) -> None:
     """Run the reconciler alone: it keeps holds and journeys in step, and delivers what waits."""
     from workflows.reconciler import run

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import typer
-
 from api.client import call
+from api.demo_words import heading, offers, say, show, show_journey, show_ways_in
 from api.settings import Settings, site
 from engine.errors import TactfulError
 
@@ -30,14 +29,16 @@ CANDIDATES = 40
 TEACHERS = 400
 
 
-def run(settings: Settings, customers: Path | None = None) -> None:
+def run(settings: Settings, customers: Path | None = None) -> Story:
     """Loads customers, trains the models and tells the story.
 
     Raises TactfulError when a promise breaks.
     """
     names = load(settings, customers)
     teach(settings, names)
-    Story(settings, names).tell()
+    story = Story(settings, names)
+    story.tell()
+    return story
 
 
 # -- customers and models
@@ -104,6 +105,7 @@ class Story:
         self._names = names
         self._run = f"{time.time():.0f}"
         self._case = self._run[-5:]
+        self._customer = names[0]
 
     def tell(self) -> None:
         """The whole story. Raises TactfulError when something turns out otherwise than promised."""
@@ -112,18 +114,20 @@ class Story:
             lambda: self._decide(self._names[0], "web", dry_run=True),
             lambda answer: answer["level"] == "full",
         )
-        customer = self._someone_we_would_sell_to()
+        customer = self._customer = self._someone_we_would_sell_to()
         newcomer = next(name for name in self._names if name != customer)
         heading(f"1. A page load: what do we say to {customer}?")
-        self._show(self._decide(customer, "web"))
+        show(self._decide(customer, "web"))
         heading("2. Somebody new joins, and an onboarding begins")
         self._event("customer.joined", newcomer, {})
-        self._show_journey(self._journey(newcomer, "onboarding"))
+        show_journey(self._journey(newcomer, "onboarding", goes_on))
         self._complain(customer)
         self._stay_silent(customer)
         self._resolve(customer)
-        heading("The end. Look around while the stack is up:")
-        self._addresses(customer)
+
+    def invite(self) -> None:
+        """Say what to look at while the stack is up."""
+        show_ways_in(self._settings, self._customer)
 
     def _complain(self, customer: str) -> None:
         heading(f"3. {customer} complains (case {self._case})")
@@ -133,7 +137,7 @@ class Story:
         say(f"accepted: journeys {', '.join(accepted['journeys'])}, routing {accepted['routing']}")
         heading("4. The same page load again")
         answer = self._decide(customer, "web", explain=True)
-        self._show(answer)
+        show(answer)
         self._no_sales(answer)
         for hold in answer["holds"]:
             say(f"hold {hold['id']}: {hold['because']}")
@@ -149,12 +153,12 @@ class Story:
         due = self._at(self._decide(customer, "web", dry_run=True), days=25)
         self._event("contract.renewal_due", customer, {"due": due})
         waiting = self._journey(customer, "renewal", waits)
-        self._show_journey(waiting)
+        show_journey(waiting)
         heading("6. The call centre picks up: no sales, but kind words")
         answer = self._decide(customer, "call", context={"reason": "complaint"})
-        self._show(answer)
+        show(answer)
         self._no_sales(answer)
-        self._show_journey(self._journey(customer, "complaint"))
+        show_journey(self._journey(customer, "complaint", goes_on))
 
     def _resolve(self, customer: str) -> None:
         heading("7. The complaint is resolved; the cool-down begins")
@@ -162,15 +166,15 @@ class Story:
         answer = self._decide(customer, "web")
         self._no_sales(answer)
         say("still no sales: the hold stays until the cool-down is over")
-        self._show_journey(
+        show_journey(
             self._journey(customer, "complaint", lambda one: "cool" in one["stage"].lower())
         )
         heading("8. After the cool-down")
         answer = self._wait("sales return", lambda: self._decide(customer, "web"), sells)
-        self._show(answer)
-        self._show_journey(self._journey(customer, "renewal", goes_on))
+        show(answer)
+        show_journey(self._journey(customer, "renewal", goes_on))
         inbox = self._get(f"/v1/customers/{quote(customer, safe='')}/inbox")["messages"]
-        for sent in reversed(inbox):
+        for sent in reversed([one for one in inbox if one["journey"].endswith(f":{self._case}")]):
             say(f"sent by {sent['channel']}: {sent['treatment']} ({sent['journey'].split(':')[0]})")
 
     # -- calls
@@ -235,25 +239,6 @@ class Story:
 
         return (datetime.fromisoformat(answer["at"]) + timedelta(days=days)).isoformat()
 
-    # -- what people see
-
-    def _show(self, answer: Mapping[str, Any]) -> None:
-        for offer in offers(answer):
-            words = " — ".join(list(offer["content"].values())[:2])
-            chance = f"p={offer['propensity']:.3f}"
-            say(f"{offer['purpose']:<9} {offer['treatment']}  {chance}  “{words}”")
-        if not list(offers(answer)):
-            say("nothing: the best thing to say now is nothing")
-        why = f" ({'; '.join(answer['because'])})" if answer["because"] else ""
-        took = f"{answer['took_ms']:.1f} ms"
-        say(f"level {answer['level']}{why}, decision {answer['decision_id']}, {took}")
-
-    def _show_journey(self, journey: Mapping[str, Any]) -> None:
-        say(f"{journey['kind']}: {journey['stage']}; owner {journey['owner']}")
-        waits = journey["waiting_for"] or "nothing"
-        say(f"  waits for {waits}, until {(journey['due'] or 'whenever')[:16].replace('T', ' ')}")
-        say(f"  {journey['temporal_ui']}")
-
     def _no_sales(self, answer: Mapping[str, Any]) -> None:
         sold = [
             o["action"]
@@ -264,20 +249,6 @@ class Story:
             raise TactfulError(
                 f"a complaint is open, and yet: offers {sold}, holds {answer['holds']}"
             )
-
-    def _addresses(self, customer: str) -> None:
-        api = self._settings.api
-        say(f"Temporal UI     {self._settings.ui}")
-        say(f"API             {api}/docs")
-        say(f"all we know     {api}/v1/customers/{quote(customer, safe='')}")
-        say(f"journeys        {api}/v1/journeys")
-        say(f"try             tactful decide {customer} --channel web --explain")
-
-
-def offers(answer: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """All offers of an answer."""
-    for placed in answer["placements"].values():
-        yield from placed
 
 
 def sells(answer: Mapping[str, Any]) -> bool:
@@ -293,13 +264,3 @@ def waits(journey: Mapping[str, Any]) -> bool:
 def goes_on(journey: Mapping[str, Any]) -> bool:
     """Whether a journey waits for something else than a hold."""
     return bool(journey["waiting_for"]) and not waits(journey)
-
-
-def heading(text: str) -> None:
-    """A chapter."""
-    typer.echo(f"\n{text}")
-
-
-def say(line: str) -> None:
-    """A line of the story."""
-    typer.echo(f"  {line}")

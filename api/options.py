@@ -34,7 +34,11 @@ RedisPort = Annotated[
 ]
 Lapse = Annotated[
     float | None,
-    typer.Option("--lapse", metavar="N", help="The stack's clock runs N times faster."),
+    typer.Option(
+        "--lapse",
+        metavar="N",
+        help="The stack's clock runs N times faster; fixed at a directory's first start. [1]",
+    ),
 ]
 Webhook = Annotated[
     str | None,
