@@ -35,7 +35,7 @@ def call(
     except httpx.HTTPError as error:
         raise Unavailable(
             f"no stack answers at {api} ({error}): start one by `tactful up`, "
-            "or say which by --data-dir or TACTFUL_API_URL"
+            f"or say which by --data-dir (now {settings.data_dir}) or TACTFUL_API_URL"
         ) from None
     try:
         answer = reply.json()

@@ -12,11 +12,11 @@ import typer
 from api.options import AsJson, DataDir, JsonFile
 from engine.errors import TactfulError
 
-load_app = typer.Typer(help="Bring data in.", no_args_is_help=True)
+load_app = typer.Typer(help="Bring customers in.", no_args_is_help=True)
 MODELS = ("churn", "acceptance")
 
-models_app = typer.Typer(help="Models.", no_args_is_help=True)
-bundle_app = typer.Typer(help="What the business decided.", no_args_is_help=True)
+models_app = typer.Typer(help="Evaluate the models' pipeline on any table.", no_args_is_help=True)
+bundle_app = typer.Typer(help="Check what the business decided.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,21 +24,35 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(load_app, name="load")
     app.add_typer(models_app, name="models")
     app.add_typer(bundle_app, name="bundle")
-    app.command(epilog="Example: tactful train churn")(train)
-    app.command(epilog="Example: tactful bench decisions --json numbers.json")(bench)
+    app.command(
+        short_help="Train models and promote the good ones.", epilog="Example: tactful train churn"
+    )(train)
+    app.command(
+        short_help="Measure decisions on this machine.",
+        epilog="Example: tactful bench decisions --json numbers.json",
+    )(bench)
 
 
-@load_app.command("customers", epilog="Example: tactful load customers customers.csv --sep ';'")
+@load_app.command(
+    "customers",
+    short_help="Load a table of customers, or make some up.",
+    epilog="Example: tactful load customers customers.csv --mapping mapping.yaml --sep ';'",
+)
 def load_customers(
-    file: Annotated[Path | None, typer.Argument(help="A CSV file, may be gzipped.")] = None,
-    mapping: Annotated[
-        Path | None, typer.Option(help="YAML: which column is which feature. [IBM Telco]")
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="A CSV file, may be gzipped.")
     ] = None,
-    sep: Annotated[str, typer.Option(help="What separates the columns.")] = ",",
+    mapping: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="YAML: which column is which feature. [IBM Telco]"),
+    ] = None,
+    sep: Annotated[str, typer.Option(metavar="TEXT", help="What separates the columns.")] = ",",
     examples: Annotated[
-        int, typer.Option(min=1, help="Without a file: how many customers to make up.")
+        int, typer.Option(metavar="N", min=1, help="Without a file: how many customers to make up.")
     ] = 1000,
-    seed: Annotated[int, typer.Option(help="Without a file: the same seed, the same ones.")] = 1,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Without a file: the same seed, the same ones.")
+    ] = 1,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -79,7 +93,9 @@ def _count(loaded: int) -> None:
 
 
 def train(
-    model: Annotated[str | None, typer.Argument(help="churn or acceptance. [both]")] = None,
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="churn or acceptance. [both]")
+    ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -104,13 +120,14 @@ def train(
 
 @models_app.command(
     "evaluate",
+    short_help="Train on one table, measure on another.",
     epilog="Example: tactful models evaluate --train a.csv --test b.csv --target y --sep ';'",
 )
 def evaluate(
     train_file: Annotated[Path, typer.Option("--train", metavar="CSV", help="Learn from this.")],
     test_file: Annotated[Path, typer.Option("--test", metavar="CSV", help="Measure on this.")],
     target: Annotated[str, typer.Option(metavar="COLUMN", help="What to predict.")],
-    sep: Annotated[str, typer.Option(help="What separates the columns.")] = ",",
+    sep: Annotated[str, typer.Option(metavar="TEXT", help="What separates the columns.")] = ",",
     out: JsonFile = None,
 ) -> None:
     """Train the pipeline of our models on any table, and say how good it is on another."""
@@ -120,9 +137,15 @@ def evaluate(
     _tell(result, out)
 
 
-@bundle_app.command("check", epilog="Example: tactful bundle check my-bundle")
+@bundle_app.command(
+    "check",
+    short_help="Check a bundle, list every problem.",
+    epilog="Example: tactful bundle check my-bundle",
+)
 def check(
-    folder: Annotated[Path | None, typer.Argument(help="[the bundle of the settings]")] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="FOLDER", help="[the bundle of the settings]")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a bundle; every problem is a line `file:line: what, and what would be right`."""

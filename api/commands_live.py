@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from api.options import AsJson, DataDir
+from engine.errors import StackError
 
 Placements = Annotated[
     list[str] | None,
@@ -20,19 +21,26 @@ Contexts = Annotated[
     ),
 ]
 
-journeys_app = typer.Typer(help="The journeys of customers.", no_args_is_help=True)
+journeys_app = typer.Typer(
+    help="List journeys: stage, owner, what is awaited.", no_args_is_help=True
+)
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the command line."""
     app.command(epilog="Example: tactful decide 7590-VHVEG --channel web --explain")(decide)
-    app.command()(rebuild)
+    app.command(
+        short_help="Recreate Redis from the journal and Temporal.",
+        epilog="Example: tactful rebuild --data-dir shop",
+    )(rebuild)
     app.add_typer(journeys_app, name="journeys")
 
 
 def decide(
-    customer: Annotated[str, typer.Argument(help="An external id.")],
-    channel: Annotated[str, typer.Option(help="Where the answer is shown.")] = "web",
+    customer: Annotated[str, typer.Argument(metavar="CUSTOMER", help="Your id of the customer.")],
+    channel: Annotated[
+        str, typer.Option(metavar="NAME", help="Where the answer is shown.")
+    ] = "web",
     placement: Placements = None,
     context: Contexts = None,
     explain: Annotated[
@@ -96,15 +104,27 @@ def _candidate_lines(candidate: Mapping[str, Any]) -> Iterator[str]:
         yield f"         {drop['stage']}, {drop['rule']}: {drop['detail']}{until}"
 
 
-@journeys_app.command("list", epilog="Example: tactful journeys list --kind complaint --open")
+@journeys_app.command(
+    "list",
+    short_help="List journeys and what each waits for.",
+    epilog="Example: tactful journeys list --kind complaint --open",
+)
 def list_journeys(
-    customer: Annotated[str | None, typer.Option(help="An external id.")] = None,
-    kind: Annotated[str | None, typer.Option(help="onboarding, complaint, renewal, …")] = None,
-    stage: Annotated[str | None, typer.Option(help="Only those at this stage.")] = None,
+    customer: Annotated[
+        str | None, typer.Option(metavar="ID", help="Your id of the customer.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(metavar="KIND", help="onboarding, complaint, renewal, …")
+    ] = None,
+    stage: Annotated[
+        str | None, typer.Option(metavar="STAGE", help="Only those at this stage.")
+    ] = None,
     is_open: Annotated[
         bool | None, typer.Option("--open/--closed", help="Only these; both without.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 100,
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=1, max=1000, help="At most so many.")
+    ] = 100,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -123,16 +143,21 @@ def list_journeys(
 def journey_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     """Journeys for people, one a line."""
     for journey in answer["journeys"]:
-        waits = f", waits for {journey['waiting_for']}" if journey["waiting_for"] else ""
-        due = f" until {journey['due']}" if journey["due"] else ""
         owner = f", owner {journey['owner']}" if journey["owner"] else ""
-        stage = journey["stage"] or "-"
-        yield f"{journey['status']:<10} {journey['id']}  {stage}{owner}{waits}{due}"
-    yield (
-        "and more: ask for a higher --limit"
-        if answer["cursor"]
-        else (f"{len(answer['journeys'])} journeys")
-    )
+        standing = f"{journey['stage'] or 'no stage'}{owner}{awaited(journey, ', ')}"
+        yield f"{journey['status']:<10} {journey['kind']} of {journey['customer']}: {standing}"
+        yield f"{'':<10} {journey['id']}"
+    count = len(answer["journeys"])
+    more = ", and more: ask for a higher --limit" if answer["cursor"] else ""
+    yield f"{count} {'journey' if count == 1 else 'journeys'}{more}"
+
+
+def awaited(journey: Mapping[str, Any], before: str = "") -> str:
+    """What a journey waits for and until when; nothing if it does not wait."""
+    if not journey["waiting_for"]:
+        return ""
+    until = f" until {journey['due'][:16].replace('T', ' ')}" if journey["due"] else ""
+    return f"{before}waits for {journey['waiting_for']}{until}"
 
 
 def _print(answer: Any, as_json: bool, lines: Callable[[Any], Iterator[str]]) -> None:
@@ -160,6 +185,11 @@ def rebuild(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     from api.settings import load_settings, site
 
     settings = at_running_stack(load_settings({"data_dir": data_dir}))
+    if settings.temporal_address is None:
+        raise StackError(
+            f"no stack runs on {settings.data_dir}: start one by `tactful up`, or say which by"
+            " --data-dir"
+        )
     rebuilt = asyncio.run(rebuild_site(site(settings), _say))
     if as_json:
         typer.echo(json.dumps(asdict(rebuilt)))

@@ -38,7 +38,7 @@ def load_bundle(
     problems = Problems()
     files = sorted([*folder.glob("*.yaml"), *folder.glob("actions/*.yaml")])
     if not files:
-        raise InvalidBundle([f"{folder}:0: there is no bundle here; it needs a business.yaml"])
+        raise InvalidBundle([f"{folder}: there is no bundle here; it needs a business.yaml"])
     entries = [_read(file, file.relative_to(folder).as_posix(), problems) for file in files]
     return _build(_merge(entries, problems), models, features, problems)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 from temporalio.client import Client, TLSConfig
@@ -26,8 +27,14 @@ async def connect(site: Site, *, lazy: bool = False) -> Client:
         )
     except RuntimeError as error:
         raise JourneysUnavailable(
-            f"Temporal at {site.temporal_address} can't be reached: {error}"
+            f"Temporal at {site.temporal_address} can't be reached: {_reason(error)}"
         ) from error
+
+
+def _reason(error: RuntimeError) -> str:
+    """The innermost message; what is around it are the layers of the client."""
+    messages = re.findall(r'message: "([^"]+)"', str(error))
+    return messages[-1] if messages else str(error)
 
 
 async def tell(client: Client, journey: str, heard: steps.Heard, patience: timedelta) -> bool:
