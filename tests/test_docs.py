@@ -31,9 +31,13 @@ def named(path: Path) -> str:
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=named)
 
 
-def tree_of_the_readme() -> Iterator[tuple[int, str]]:
-    """The entries of the tree with their depth: a folder ends with a slash."""
-    text = (ROOT / "README.md").read_text()
+TREES = (ROOT / "README.md", ROOT / "docs" / "architecture.md")
+each_tree = pytest.mark.parametrize("document", TREES, ids=named)
+
+
+def tree_of(document: Path) -> Iterator[tuple[int, str]]:
+    """The entries of a document's tree with their depth: a folder ends with a slash."""
+    text = document.read_text()
     section = text.split("## What is where", 1)[1].split("\n## ", 1)[0]
     for line in section.splitlines():
         found = re.match(r"^    ( *)(\S+)  +\S", line)
@@ -41,22 +45,24 @@ def tree_of_the_readme() -> Iterator[tuple[int, str]]:
             yield len(found[1]) // 2, found[2]
 
 
-def paths_of_the_readme() -> Iterator[str]:
+def paths_of(document: Path) -> Iterator[str]:
     folder = ""
-    for depth, entry in tree_of_the_readme():
+    for depth, entry in tree_of(document):
         folder = entry if depth == 0 else folder
         yield entry if depth == 0 else folder + entry
 
 
-def test_every_path_of_the_readmes_tree_exists() -> None:
-    paths = list(paths_of_the_readme())
-    assert len(paths) > 40
+@each_tree
+def test_every_path_of_a_tree_exists(document: Path) -> None:
+    paths = list(paths_of(document))
+    assert len(paths) >= 14
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
-def test_every_package_is_in_the_readmes_tree() -> None:
+@each_tree
+def test_every_package_is_in_each_tree(document: Path) -> None:
     packages = {f"{path.parent.name}/" for path in ROOT.glob("[a-z]*/*.py")}
-    assert packages - {entry for depth, entry in tree_of_the_readme() if depth == 0} == set()
+    assert packages - {entry for depth, entry in tree_of(document) if depth == 0} == set()
 
 
 @each_document
