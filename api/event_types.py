@@ -16,20 +16,27 @@ from pydantic import (
     ValidationError,
 )
 
-from api.parsing import Key, Name, read_time
+from api.parsing import Key, Name, demand, read_time
 from engine.catalog import Bundle
 from engine.errors import InvalidEvent, UnknownChannel, UnknownPurpose
 
 Words = Annotated[str, StringConstraints(max_length=20_000)]
 Amount = Annotated[float, Field(allow_inf_nan=False)]
+YEARS = range(1970, 2200)
+"""Within what calendars and Temporal's timers can count to: a journey has to wait for the day."""
+
 CALENDAR_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def _day_or_time(given: str) -> str:
-    if CALENDAR_DAY.fullmatch(given):
-        date.fromisoformat(given)
-    else:
+    if not CALENDAR_DAY.fullmatch(given):
         read_time(given)
+    try:
+        day = date.fromisoformat(given[:10])
+    except ValueError:
+        raise ValueError("should be a day that exists, such as 2027-01-31") from None
+    if day.year not in YEARS:
+        raise ValueError(f"should be a day of the years {YEARS[0]} to {YEARS[-1]}")
     return given
 
 
@@ -174,4 +181,4 @@ def _needs(kind: str, error: ValidationError) -> str:
     field = f"data.{'.'.join(map(str, one['loc']))}"
     if one["type"] == "missing":
         return f"{field} is missing; {kind} needs it"
-    return f"{field} {one['msg'].removeprefix('Value error, ').removeprefix('Input ')} in {kind}"
+    return f"{field} {demand(one)} in {kind}"

@@ -16,7 +16,7 @@ from api.metrics import Metrics
 from api.parsing import Contract, Key, Segment, Time, read_model
 from engine.ledger.outcomes import Outcome
 
-OutcomeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+OutcomeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
 
 
 class OutcomeRequest(Contract):
@@ -53,12 +53,13 @@ class OutcomeRoutes:
     async def create(self, decision_id: Segment, request: Request) -> Response:
         """Tell what came of a decision: once per decision, treatment, outcome and id."""
         told = await read_model(request, OutcomeRequest, "an outcome")
+        now = self.now()
         outcome = Outcome(
             decision_id=decision_id,
             treatment=told.treatment,
             outcome=told.outcome,
             id=told.id,
-            at=told.at or self.now(),
+            at=min(told.at or now, now),  # one from the future would count for ever
             value=told.value,
         )
         new = await self.ledger.record_outcome(outcome)

@@ -29,6 +29,7 @@ MAXIMUM_DEPTH = 8
 SHOWN_CHARACTERS = 60
 SHOWN_PROBLEMS = 3
 BRANCHES = frozenset({"(id)", "(alias)"})
+SPEAKER = re.compile(r"^(Value error, |Input |String |List |Dictionary )")
 RFC_3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
@@ -182,10 +183,18 @@ def _sentence(one: Problem, what: str, model: type[BaseModel]) -> str:
         return f"{shorten(name)} is not a field of {what}; {meant}"
     if one["type"] == "missing":
         return f"{name} is missing in {what}"
-    told = str(one["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    told = f"{shorten(name)} {demand(one)}"
+    counted = one["type"] in ("too_short", "too_long")  # says itself how many there are
+    return told if counted else f"{told}, not {shown(one['input'])}"
+
+
+def demand(one: Problem) -> str:
+    """What a field should be, in the words of the contract instead of Pydantic's."""
     if one["type"] in ("model_type", "dict_type"):
-        told = "should be an object"
-    return f"{shorten(name)} {told}, not {shown(one['input'])}"
+        return "should be an object"
+    if one["type"] == "string_too_short" or one["msg"].endswith(r"pattern '\S'"):
+        return "should not be empty"
+    return SPEAKER.sub("", str(one["msg"])).replace(" after validation", "")
 
 
 def _dotted(path: Sequence[str | int]) -> str:
@@ -226,7 +235,9 @@ def shown(given: Any) -> str:
         return f'"{shorten(given)}"'
     if isinstance(given, dict | list):
         return "an object" if isinstance(given, dict) else "a list"
-    return {None: "null", True: "true", False: "false"}.get(given, shorten(str(given)))
+    if given is None or isinstance(given, bool):
+        return orjson.dumps(given).decode()
+    return shorten(str(given))
 
 
 def refusal_of_query(problems: Sequence[Any]) -> InvalidInput:
@@ -239,8 +250,7 @@ def refusal_of_query(problems: Sequence[Any]) -> InvalidInput:
         )
     if one["type"] == "missing":
         return MissingField(f"The query parameter {name} is missing.")
-    told = str(one["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-    return InvalidField(f"The query parameter {name} {told}, not {shown(one['input'])}.")
+    return InvalidField(f"The query parameter {name} {demand(one)}, not {shown(one['input'])}.")
 
 
 def decode_segment(segment: str) -> str:

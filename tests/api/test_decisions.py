@@ -204,6 +204,25 @@ async def test_a_value_out_of_bounds_is_refused_by_name(change: Any, field: str)
 
 
 @pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"dry_run": 0}, "dry_run should be a valid boolean, not 0."),
+        ({"explain": 1}, "explain should be a valid boolean, not 1."),
+        ({"explain": None}, "explain should be a valid boolean, not null."),
+        ({"channel": ""}, 'channel should not be empty, not "".'),
+        ({"customer": " "}, 'customer should not be empty, not " ".'),
+        ({"placements": []}, "placements should have at least 1 item, not 0."),
+        (
+            {"placements": [{"limit": 0}]},
+            "placements[0].limit should be greater than or equal to 1, not 0.",
+        ),
+    ],
+)
+async def test_a_refusal_shows_what_was_sent_in_plain_words(change: Any, told: str) -> None:
+    assert (await refused({**ASKED, **change}))["detail"] == told
+
+
+@pytest.mark.parametrize(
     "body",
     [
         b"",

@@ -183,6 +183,8 @@ async def test_a_name_that_no_attribute_may_have_is_an_unknown_field(name: str) 
         ("contract.renewal_due", {"due": "2026-02-30"}),
         ("contract.renewal_due", {"due": "2026-02-01T10:00:00"}),
         ("contract.renewal_due", {"due": 20260201}),
+        ("contract.renewal_due", {"due": "9999-12-31"}),
+        ("contract.renewal_due", {"due": "0001-01-01T00:00:00Z"}),
         ("message.received", {"channel": "email"}),
         ("agent.replied", {}),
         ("milestone.reached", {"name": 1}),

@@ -40,6 +40,21 @@ async def test_an_outcome_without_a_time_happened_now() -> None:
     assert stack.changes[0].at == NOW
 
 
+async def test_an_outcome_of_the_future_happened_now() -> None:
+    """Its contact would stay inside every window until that day."""
+    stack = FakeStack()
+    async with door(stack) as client:
+        reply = await client.post(PATH, json={**CLICK, "at": "2999-01-01T00:00:00Z"})
+    assert reply.status_code == 202
+    assert stack.changes[0].at == NOW
+
+
+async def test_the_business_may_name_outcomes_as_it_names_actions() -> None:
+    async with door(FakeStack()) as client:
+        reply = await client.post(PATH, json={**CLICK, "outcome": "asked-for-a-call"})
+    assert reply.status_code == 202
+
+
 async def test_a_repeated_outcome_is_accepted_as_a_duplicate() -> None:
     async with door(FakeStack(new_outcome=False)) as client:
         reply = await client.post(PATH, json=CLICK)
