@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
 
+from api.decision_reply import HoldShown
+from engine.ledger.clock import from_milliseconds
 from engine.types import Contact, Hold, JourneyState, Scalar, Snapshot
 
 
@@ -20,16 +22,9 @@ class FeaturesShown(BaseModel):
     values: dict[str, Scalar]
 
 
-class HoldOwned(BaseModel):
+class HoldOwned(HoldShown):
     """A hold, with its owner."""
 
-    id: str
-    purposes: list[str]
-    tags: list[str]
-    since: datetime
-    until: datetime | None
-    state: str
-    because: str
     owner: str
 
 
@@ -124,4 +119,4 @@ def _consent(name: str, granted: bool) -> dict[str, Any]:
 
 
 def _contact(contact: Contact) -> dict[str, Any]:
-    return {**asdict(contact), "at": datetime.fromtimestamp(contact.at / 1000, UTC)}
+    return {**asdict(contact), "at": from_milliseconds(contact.at)}

@@ -14,7 +14,7 @@ from engine.types import Candidate, Decision, Hold, Offer
 
 
 class HoldShown(BaseModel):
-    """A hold that was in force when the decision was made."""
+    """A hold that is in force, or was when a decision was made."""
 
     id: str
     purposes: list[str]

@@ -8,12 +8,12 @@ from urllib.parse import unquote
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.cloud_events import BATCHED
 from api.errors import BodyTooLarge, problem_of, respond
 
 BODY_BYTES = 64 * 1024
 EVENT_BATCH_BYTES = 1024 * 1024
 DECISION_BATCH_BYTES = 16 * 1024 * 1024
-EVENT_BATCH_TYPE = "application/cloudevents-batch+json"
 
 
 class BodyLimit:
@@ -41,7 +41,7 @@ def body_limit(path: str, headers: Mapping[str, str]) -> int:
     """How many bytes the body of a request may have."""
     if path == "/v1/decisions:batch":
         return DECISION_BATCH_BYTES
-    batched = headers.get("content-type", "").strip().lower().startswith(EVENT_BATCH_TYPE)
+    batched = headers.get("content-type", "").strip().lower().startswith(BATCHED)
     return EVENT_BATCH_BYTES if batched and path == "/v1/events" else BODY_BYTES
 
 

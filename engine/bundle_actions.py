@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from engine.bundle_parts import COMMERCIAL, MOST_PERCENT, RULE_STAGES, Business, rules
+from engine.bundle_parts import MOST_PERCENT, RULE_STAGES, Business, rules
 from engine.catalog import Action, Rule, Treatment
 from engine.entries import Entry, nearest
 from engine.fields import Fields, is_name
+from engine.holds import COMMERCIAL, SALES
 from engine.rules import Kind
 
 COMMERCIAL_FACTS = ("price", "discount", "contract_change")
@@ -122,8 +123,8 @@ def _check_commercial(action: Action, fields: Fields) -> None:
     for fact in COMMERCIAL_FACTS:
         if fact in fields:
             fields.note(fact, f"{fields.what} declares a {fact}; add the tag {COMMERCIAL}")
-    if action.purpose == "sales":
-        fields.note("tags", f"{fields.what} has purpose sales; add the tag {COMMERCIAL}")
+    if action.purpose == SALES:
+        fields.note("tags", f"{fields.what} has purpose {SALES}; add the tag {COMMERCIAL}")
     for treatment_id, words in _offers_in_words(action, fields):
         why = f"treatment {treatment_id} makes an offer ({words!r})"
         fields.note("treatments", f"{why}; add the tag {COMMERCIAL} to {fields.what} or reword it")

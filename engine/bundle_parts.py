@@ -18,10 +18,10 @@ from engine.catalog import (
 from engine.contact import LONGEST_WINDOW
 from engine.entries import Entry, Problems, nearest
 from engine.fields import FIELD, Fields
+from engine.holds import commercial
 from engine.rules import Kind
 from engine.types import ContactKind, Level, Stage
 
-COMMERCIAL = "commercial"
 CONSENTS = {"allowed": True, "opt-in": False}
 MOST_PERCENT = 1_000
 MOST_CONTACTS = 10_000
@@ -173,7 +173,8 @@ def fallback(
     if action is None:
         return name
     spoken_for = business.purposes.get(action.purpose)
-    if COMMERCIAL in action.tags or action.only_for_journeys or action.mandatory:
+    sells = commercial(action.purpose, action.tags)
+    if sells or action.only_for_journeys or action.mandatory:
         fields.note(placement, f"fallback {name} must be neither commercial nor for journeys only")
     elif spoken_for and Level.STATIC not in spoken_for.levels:
         fields.note(placement, f"purpose {action.purpose} of fallback {name} needs level static")

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from temporalio import workflow
 
+from engine.holds import COMMERCIAL, SALES
 from workflows.journey import Journey
 from workflows.steps import HOLD_PLACED, HOLD_RELEASED, Ending, Heard, Opening, Proposal, SentStatus
 
@@ -35,8 +36,6 @@ CALL = "call"
 CHANNELS = ("email", "whatsapp", CALL)
 MESSAGES = ("email", "whatsapp")
 TAGS = ("renewal",)
-SELLS_PURPOSES = ("sales",)
-SELLS_TAGS = ("commercial",)
 HOLD_SETTLES_IN = timedelta(hours=1)
 RENEWAL_PRODUCTS = ("renew", "contract")
 """What a product is called by which a purchase is seen to be a renewal."""
@@ -102,7 +101,7 @@ class Renewal(Journey):
         self.stage("about to approach", owner=DESK)
         latest = course.ends - LAST_CALL
         if await self.clear_of_hold(
-            purposes=SELLS_PURPOSES, tags=SELLS_TAGS, until=latest, unless=ANSWERS
+            purposes=(SALES,), tags=(COMMERCIAL,), until=latest, unless=ANSWERS
         ):
             return await self.propose(course)
         if self.now < latest:  # an answer came in: it goes first

@@ -20,6 +20,7 @@ from temporalio.service import RPCError
 
 from engine.catalog import Bundle, HoldTerms
 from engine.errors import InvalidEvent, JourneysUnavailable
+from engine.holds import COMMERCIAL, SALES
 from engine.ledger.site import Site
 from engine.types import Event, Hold, JourneyState, Scalar
 from workflows import search_attributes, steps
@@ -63,8 +64,8 @@ HAND_OVER_SECONDS = 1.5
 
 CAREFUL_TERMS = HoldTerms(
     name=COMPLAINT,
-    purposes=("sales",),
-    tags=("commercial",),
+    purposes=(SALES,),
+    tags=(COMMERCIAL,),
     cool_down=timedelta(days=7),
     maximum=timedelta(days=180),
 )

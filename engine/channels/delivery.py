@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Repeat(StrEnum):
@@ -60,6 +60,22 @@ class Message:
     step: str
     at: datetime
     exempt: str | None = None
+
+
+def told(message: Message) -> dict[str, Any]:
+    """What every way out tells of a message: all but who the customer is, and when."""
+    return {
+        "message_id": message.message_id,
+        "channel": message.channel,
+        "action": message.action,
+        "treatment": message.treatment,
+        "purpose": message.purpose,
+        "tags": message.tags,
+        "content": dict(message.content),
+        "decision_id": message.decision_id,
+        "journey": message.journey,
+        "step": message.step,
+    }
 
 
 class Adapter(Protocol):

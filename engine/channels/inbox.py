@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 from sqlalchemy import Connection
 
-from engine.channels.delivery import Delivery, DeliveryStatus, Message, Repeat
+from engine.channels.delivery import Delivery, DeliveryStatus, Message, Repeat, told
 from engine.errors import Unavailable
 from engine.ledger import tables
 from engine.ledger.clock import milliseconds
@@ -31,23 +31,10 @@ class Inbox:
 
 def keep(connection: Connection, message: Message) -> bool:
     """Writes a message for display; False for one that is there already."""
-    shown = {
-        "message_id": message.message_id,
-        "at": message.at,
-        "channel": message.channel,
-        "action": message.action,
-        "treatment": message.treatment,
-        "purpose": message.purpose,
-        "tags": message.tags,
-        "content": dict(message.content),
-        "decision_id": message.decision_id,
-        "journey": message.journey,
-        "step": message.step,
-    }
     row = {
         "message_id": message.message_id,
         "customer": message.customer,
         "at": milliseconds(message.at),
-        "message": orjson.dumps(shown).decode(),
+        "message": orjson.dumps({**told(message), "at": message.at}).decode(),
     }
     return bool(insert_new(connection, tables.inbox, row))

@@ -18,7 +18,7 @@ import httpx
 import orjson
 from standardwebhooks import Webhook as Signer
 
-from engine.channels.delivery import Delivery, DeliveryStatus, Message, Repeat
+from engine.channels.delivery import Delivery, DeliveryStatus, Message, Repeat, told
 from engine.errors import StackError
 
 TIMEOUT_SECONDS = 15.0
@@ -130,21 +130,7 @@ class WebhookChannel:
 
 def outgoing(message: Message) -> bytes:
     """What leaves: the customer by the id that the outside knows."""
-    return orjson.dumps(
-        {
-            "message_id": message.message_id,
-            "customer": message.external_customer,
-            "channel": message.channel,
-            "action": message.action,
-            "treatment": message.treatment,
-            "purpose": message.purpose,
-            "tags": message.tags,
-            "content": dict(message.content),
-            "decision_id": message.decision_id,
-            "journey": message.journey,
-            "step": message.step,
-        }
-    )
+    return orjson.dumps({**told(message), "customer": message.external_customer})
 
 
 def is_public(address: str) -> bool:

@@ -90,7 +90,7 @@ def test_outside_development_the_default_secret_is_refused(monkeypatch: pytest.M
     assert load_settings().environment == "production"
 
 
-@pytest.mark.parametrize("secret", ["", "whsec_c2hvcnQ=", "whsec_***", "hunter2"])
+@pytest.mark.parametrize("secret", ["", "whsec_c2hvcnQ=", "whsec_***", "hunter2", SECRET[6:]])
 def test_a_weak_or_broken_secret_is_refused(secret: str) -> None:
     with pytest.raises(StackError, match="webhook_secret"):
         load_settings({"webhook_secret": secret})
