@@ -28,18 +28,24 @@ _SERVICE = frozenset(
 )
 
 
+def changed_view(event_type: str) -> str | None:
+    """The view that events of a type change, if any."""
+    if event_type in _BEHAVIOUR:
+        return "behaviour"
+    return "service" if event_type in _SERVICE else None
+
+
 def pushed(event: Event, history: Sequence[Event]) -> Mapping[str, Mapping[str, Scalar]]:
     """The views that an event changes, each with all its features; empty for other events.
 
     `history` holds the customer's earlier events, oldest first, a year of them; the event itself
     may be among them. Data that is not what its type asks for is left out, never an error.
     """
+    view = changed_view(event.type)
+    if view is None:
+        return {}
     events = tuple(_year_before(event, history))
-    if event.type in _BEHAVIOUR:
-        return {"behaviour": _behaviour(event, events)}
-    if event.type in _SERVICE:
-        return {"service": _service(event, events)}
-    return {}
+    return {view: _behaviour(event, events) if view == "behaviour" else _service(event, events)}
 
 
 def _year_before(event: Event, history: Sequence[Event]) -> Iterator[Event]:

@@ -18,14 +18,13 @@ from engine import contact
 from engine.catalog import Bundle
 from engine.errors import JourneysUnavailable, LiveStateUnavailable
 from engine.ledger import Ledger, facts, keys, live, tables
-from engine.ledger.arrivals import history
+from engine.ledger.arrivals import histories
 from engine.ledger.clock import milliseconds
 from engine.ledger.consents import latest_consents
 from engine.types import Contact, Event, Hold, JourneyState
 from feature_store.offline import restore_online
 from feature_store.online import Row, write_rows
-from feature_store.push import HISTORY, pushed
-from feature_store.schema import PUSHED
+from feature_store.push import HISTORY, changed_view, pushed
 from workflows import search_attributes
 
 BATCH = 500
@@ -234,11 +233,9 @@ async def _push_again(ledger: Ledger, customers: Sequence[str]) -> int:
     """The pushed views, computed again from each customer's events."""
     since = milliseconds(ledger.clock.now() - HISTORY)
     written = 0
-    for customer in customers:
-        events = await ledger.journal.read(
-            lambda connection, customer=customer: history(connection, customer, since, 2**62)
-        )
-        rows = list(latest_pushed(events).values())
+    for batch in _batches(customers):
+        found = await ledger.journal.read(lambda c, batch=batch: histories(c, batch, since))
+        rows = [row for events in found.values() for row in latest_pushed(events).values()]
         if rows:
             written += await write_rows(ledger.redis, rows)
     return written
@@ -247,13 +244,11 @@ async def _push_again(ledger: Ledger, customers: Sequence[str]) -> int:
 def latest_pushed(events: Sequence[Event]) -> dict[str, Row]:
     """The latest row of each pushed view after these events, oldest first."""
     rows: dict[str, Row] = {}
-    for number in range(len(events) - 1, -1, -1):
-        event = events[number]
-        for view, values in pushed(event, events[:number]).items():
-            if view not in rows:
-                rows[view] = Row(customer=event.customer, view=view, values=values, at=event.at)
-        if len(rows) == len(PUSHED):
-            break
+    for number, event in reversed(list(enumerate(events))):
+        view = changed_view(event.type)
+        if view is not None and view not in rows:
+            values = pushed(event, events[:number])[view]
+            rows[view] = Row(customer=event.customer, view=view, values=values, at=event.at)
     return rows
 
 

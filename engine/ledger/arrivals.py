@@ -141,3 +141,18 @@ def history(connection: Connection, customer: str, since: int, before: int) -> l
         .order_by(tables.events.c.seq)
     )
     return [event_of(row) for row in connection.execute(query)]
+
+
+def histories(
+    connection: Connection, customers: Sequence[str], since: int
+) -> dict[str, list[Event]]:
+    """The events of many customers since a time (ms), oldest first."""
+    found: dict[str, list[Event]] = {}
+    query = (
+        select(tables.events)
+        .where(tables.events.c.customer.in_(customers), tables.events.c.at >= since)
+        .order_by(tables.events.c.seq)
+    )
+    for row in connection.execute(query):
+        found.setdefault(row.customer, []).append(event_of(row))
+    return found

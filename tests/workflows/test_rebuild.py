@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+from sqlalchemy import Connection
 
 from engine.channels.delivery import DeliveryStatus
 from engine.errors import JourneysUnavailable, LiveStateUnavailable
@@ -33,7 +36,9 @@ from tests.support.ledgers import FakeChannel, decided, opened, reconcile, redis
 from tests.support.servers import valkey
 from tests.support.temporal import FakeExecution, FakeTemporal
 from workflows import rebuild as rebuilding
-from workflows.rebuild import Rebuilt, reconciled
+from workflows.rebuild import Rebuilt, latest_pushed, reconciled
+
+T = TypeVar("T")
 
 CUSTOMER = a_customer()
 SALE = an_action("upgrade")
@@ -157,6 +162,37 @@ async def test_pushed_features_come_back(ledger: Ledger) -> None:
     reader.queue(pipe, a_customer("other"))
     row = reader.decode((await pipe.execute())[0])
     assert row.values["service.messages_7d"] == 1
+
+
+async def test_many_customers_are_read_together(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One by one, a thousand of them kept everyone waiting for seconds."""
+    events = [an_event("page.viewed", f"e{n}", customer=a_customer(f"c{n}")) for n in range(40)]
+    await ledger.journal.write(lambda c: [arrivals.take(c, event) for event in events])
+    reads: list[object] = []
+    read = ledger.journal.read
+
+    async def counted(work: Callable[[Connection], T]) -> T:
+        reads.append(work)
+        return await read(work)
+
+    monkeypatch.setattr(ledger.journal, "read", counted)
+    assert (await rebuild(ledger)).features == len(events)
+    assert len(reads) < 10
+
+
+def test_the_latest_views_of_a_long_history_are_computed_once_each() -> None:
+    """A customer who only ever looks at pages has no row of the other view to stop at."""
+    seen = [
+        an_event("page.viewed", f"e{n}", at=NOW + timedelta(seconds=n), page="plans")
+        for n in range(3_000)
+    ]
+    started = time.monotonic()
+    rows = latest_pushed(seen)
+    assert time.monotonic() - started < 1.0
+    assert rows["behaviour"].values["page_views_7d"] == 3_000
+    assert list(rows) == ["behaviour"]
 
 
 # -- what Temporal knows
