@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -165,8 +166,15 @@ def run(
 
 
 def wait_for_stop() -> None:
-    """Wait for SIGINT, SIGTERM or SIGHUP."""
-    signal.sigwait(STOP_SIGNALS)
+    """Wait for SIGINT, SIGTERM or SIGHUP; whoever waits goes on to stop what it started."""
+    asked = threading.Event()  # not sigwait: a thread of a library would take the signal instead
+
+    def ask(_signal: int, _frame: FrameType | None) -> None:
+        asked.set()
+
+    for one in STOP_SIGNALS:
+        signal.signal(one, ask)
+    asked.wait()
 
 
 @contextmanager
