@@ -10,7 +10,8 @@ import pytest
 from engine.errors import HoldOwnedByJourney, UnknownHold
 from engine.ledger.references import reference
 from engine.types import Contact, ContactKind, JourneyState, Snapshot
-from tests.support.doors import KEY, LATER, NOW, FakeStack, a_hold, door
+from tests.support.builders import KEY
+from tests.support.doors import LATER, NOW, FakeStack, a_hold, door
 
 ALICE = "/v1/customers/alice"
 CONSENT = {"purpose": "sales", "channel": "email", "granted": False, "source": "call centre"}

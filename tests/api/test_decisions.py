@@ -13,7 +13,8 @@ from engine.errors import JournalUnavailable, RequestIdReused
 from engine.ledger.references import reference
 from engine.live import Answer, Ask
 from engine.types import Level, Placement
-from tests.support.doors import DECISION_ID, KEY, FakeStack, a_decision, door
+from tests.support.builders import KEY
+from tests.support.doors import DECISION_ID, FakeStack, a_decision, door
 
 ASKED = {"customer": "7590-VHVEG", "channel": "web"}
 

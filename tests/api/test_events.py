@@ -10,7 +10,8 @@ import pytest
 
 from engine.errors import JournalUnavailable
 from engine.ledger.references import reference
-from tests.support.doors import KEY, NOW, FakeStack, a_cloud_event, door
+from tests.support.builders import KEY
+from tests.support.doors import NOW, FakeStack, a_cloud_event, door
 from workflows.acceptance import Accepted
 
 STRUCTURED = {"Content-Type": "application/cloudevents+json"}

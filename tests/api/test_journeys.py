@@ -7,7 +7,8 @@ import pytest
 from api.journeys import JourneyRun
 from engine.errors import JourneysUnavailable
 from engine.ledger.references import reference
-from tests.support.doors import KEY, LATER, FakeStack, door
+from tests.support.builders import KEY
+from tests.support.doors import LATER, FakeStack, door
 
 
 def a_run() -> JourneyRun:

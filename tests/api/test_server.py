@@ -15,10 +15,11 @@ from typing import Any
 import httpx
 import pytest
 
+from api.ports import free_port
 from api.server import listen
 from engine.errors import StackError
 from tests.support.doors import a_cloud_event
-from tests.support.servers import free_port, valkey
+from tests.support.servers import valkey
 
 CODE = "from api.app import serve; from api.settings import load_settings; serve(load_settings())"
 ROOT = Path(__file__).parent.parent.parent

@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from engine.ledger.site import Site
-from tests.support.customers import a_site
+from tests.support.ledgers import a_site
 from tests.support.servers import Server, valkey
 
 

@@ -20,7 +20,8 @@ from feature_store.history import labelled_features
 from feature_store.load import Summary, load_customers
 from feature_store.offline import latest_rows, restore_online
 from feature_store.online import OnlineReader
-from tests.support.customers import KEY, TELCO_CSV
+from tests.support.builders import KEY
+from tests.support.customers import TELCO_CSV
 
 GOOD = {
     "customerID": "7590-VHVEG",

@@ -12,7 +12,7 @@ from engine.errors import InvalidModel
 from engine.ledger.site import Site
 from models.artefact import Artefact, read_artefact
 from models.registry import CURRENT, current, current_hash, folder, load, promote, register
-from tests.support.customers import a_site
+from tests.support.ledgers import a_site
 from tests.support.models import a_churn_model
 
 

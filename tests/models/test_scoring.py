@@ -23,7 +23,8 @@ from models.inputs import pair_values
 from models.leaves import compile_leaves
 from models.registry import promote
 from models.score import NO_ACCEPTANCE, NO_CHURN, Model, ModelScorer
-from tests.support.customers import a_customer, a_site
+from tests.support.customers import a_customer
+from tests.support.ledgers import a_site
 from tests.support.models import (
     ACTIONS,
     CHANNELS,

@@ -30,7 +30,8 @@ from models.registry import current
 from models.score import ModelScorer
 from models.simulate import acceptance_probability, simulate_outcome
 from models.train import train_acceptance, train_churn
-from tests.support.customers import BANK_CSV, NOON, TELCO_CSV, a_customer, a_site
+from tests.support.customers import BANK_CSV, NOON, TELCO_CSV, a_customer
+from tests.support.ledgers import a_site
 from tests.support.models import ACTIONS, an_action, offers
 
 NOISE = 0.01

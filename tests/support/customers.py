@@ -1,27 +1,16 @@
-"""Builders of feature rows and sites for tests of the feature store and the models."""
+"""Features of customers, and tables of real ones, for tests of the feature store and the models."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
 
-from engine.ledger.clock import Clock
-from engine.ledger.site import Site
 from engine.types import Scalar
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
-KEY = b"k" * 32
-TELCO_CSV = (
-    Path(__file__).parents[3] / "shared" / "data" / "telco_churn" / "Telco-Customer-Churn.csv.gz"
-)
-BANK_CSV = (
-    Path(__file__).parents[3] / "shared" / "data" / "bank_marketing" / "bank-additional-full.csv.gz"
-)
-
-
-def a_site(data_dir: Path, redis_url: str = "redis://127.0.0.1:1/0") -> Site:
-    """A stack's places, with the wall clock and a fixed key."""
-    return Site(data_dir=data_dir, key=KEY, clock=Clock(), redis_url=redis_url)
+_TABLES = Path(__file__).parents[3] / "shared" / "data"
+TELCO_CSV = _TABLES / "telco_churn" / "Telco-Customer-Churn.csv.gz"
+BANK_CSV = _TABLES / "bank_marketing" / "bank-additional-full.csv.gz"
 
 
 def a_customer(**changed: Scalar) -> dict[str, Scalar]:

@@ -20,10 +20,10 @@ from engine.ledger.references import reference
 from engine.live import Answer, Ask
 from engine.types import Candidate, Decision, Drop, Event, Hold, Level, Offer, Snapshot, Stage
 from engine.types import Status as CandidateStatus
+from tests.support.builders import KEY
 from workflows.acceptance import Accepted
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-KEY = b"k" * 32
 DECISION_ID = "01KJMK6G00ABCDEFGHJKMNPQRS"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from engine.catalog import Bundle, HoldTerms
@@ -11,34 +11,15 @@ from engine.channels.delivery import Message
 from engine.errors import TactfulError, Unavailable
 from engine.live import Answer, Ask
 from engine.types import Decision, Hold, JourneyState, Level, Offer
+from tests.support import builders
+from tests.support.builders import complaint_terms
 
-COMPLAINT_TERMS = HoldTerms(
-    name="complaint",
-    purposes=("sales",),
-    tags=("commercial",),
-    cool_down=timedelta(days=3),
-    maximum=timedelta(days=90),
-)
+COMPLAINT_TERMS = replace(complaint_terms(), cool_down=timedelta(days=3))
 
 
 def a_bundle(holds: Sequence[HoldTerms] = (COMPLAINT_TERMS,)) -> Bundle:
     """A bundle without actions: fakes answer for them."""
-    return Bundle(
-        hash="sha256:0",
-        name="test",
-        currency="EUR",
-        channels={},
-        purposes={},
-        groups={},
-        actions={},
-        limits=(),
-        context_weights=(),
-        holds={terms.name: terms for terms in holds},
-        max_ages={},
-        minimum_propensity=0.0,
-        minimum_priority=0.0,
-        fallbacks={},
-    )
+    return replace(builders.a_bundle(), holds={terms.name: terms for terms in holds})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,8 +22,11 @@ from engine.live import Ask, Decider
 from engine.types import Decision, FeatureRow, Scalar, Scores
 from tests.support.builders import KEY
 
+NOWHERE = "redis://127.0.0.1:1/0"
+"""A Redis at which nobody answers."""
 
-def a_site(data_dir: Path, redis_url: str, clock: Clock | None = None) -> Site:
+
+def a_site(data_dir: Path, redis_url: str = NOWHERE, clock: Clock | None = None) -> Site:
     """A stack in a folder."""
     data_dir.mkdir(parents=True, exist_ok=True)
     return Site(data_dir=data_dir, key=KEY, clock=clock or Clock(), redis_url=redis_url)

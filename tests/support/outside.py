@@ -21,11 +21,11 @@ from urllib.parse import quote
 
 import httpx
 
+from api.ports import free_port
 from api.processes import import_path, tactful
 from api.stack import stack_of
-from tests.support.servers import free_port
+from tests.support.customers import TELCO_CSV
 
-TELCO = Path(__file__).parents[3] / "shared/data/telco_churn/Telco-Customer-Churn.csv.gz"
 DEFAULT_PATIENCE_SECONDS = 30.0
 _numbers = itertools.count(1)
 
@@ -190,7 +190,7 @@ def load(data_dir: Path, count: int) -> list[str]:
     """Loads real customers where they are, made-up ones elsewhere; their ids."""
     command = ["load", "customers", "--data-dir", str(data_dir), "--json"]
     environment = {**os.environ, **import_path()}
-    if not TELCO.exists():
+    if not TELCO_CSV.exists():
         subprocess.run(
             tactful(*command, "--examples", str(count)),
             check=True,
@@ -201,7 +201,7 @@ def load(data_dir: Path, count: int) -> list[str]:
 
         return [line.cells["customerID"] for line in customers_table(count, 1).lines]
     file = data_dir / "customers.csv"
-    with gzip.open(TELCO, "rt", newline="") as source, file.open("w", newline="") as target:
+    with gzip.open(TELCO_CSV, "rt", newline="") as source, file.open("w", newline="") as target:
         rows = list(itertools.islice(csv.reader(source), count + 1))
         csv.writer(target).writerows(rows)
     subprocess.run(

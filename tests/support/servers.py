@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from api.ports import free_port
+
 START_SECONDS = 10.0
 
 
@@ -26,13 +28,6 @@ class Server:
     def url(self) -> str:
         """The address in the form that redis-py takes."""
         return f"redis://{self.host}:{self.port}/0"
-
-
-def free_port() -> int:
-    """A TCP port that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def valkey_binary() -> Path:

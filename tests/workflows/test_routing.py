@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from api.ports import free_port
 from engine.errors import InvalidEvent, JourneysUnavailable
 from engine.ledger.clock import Clock
 from engine.ledger.site import Site
 from engine.types import Event, JourneyState
 from tests.support.fakes import a_bundle
-from tests.support.servers import free_port
 from workflows.connection import connect
 from workflows.routing import (
     CAREFUL_TERMS,
