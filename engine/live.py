@@ -37,6 +37,8 @@ _POLL_SECONDS = 0.005
 _KEPT = timedelta(hours=24)
 _PATIENCE_SECONDS = 1.0
 """How long Redis may take for one call, whatever the deadline, before an answer goes without it."""
+_IMPATIENCE_SECONDS = 0.25
+"""How long it may always take: a busy moment of this process must not look like a dead Redis."""
 
 
 class FeatureReader(Protocol):
@@ -168,7 +170,8 @@ class _Attempt:
         self.bundle = bundle
         self.ask = ask
         self.claim = secrets.token_hex(8)
-        self._deadline_seconds = min(ask.deadline_ms / 1000, _PATIENCE_SECONDS)
+        wanted = max(ask.deadline_ms / 1000, _IMPATIENCE_SECONDS)
+        self._deadline_seconds = min(wanted, _PATIENCE_SECONDS)
         self._oldest = ledger.clock.now() - contact.horizon(bundle)
         self._names = (keys.MARKER, keys.live(ask.customer), keys.contacts(ask.customer))
 

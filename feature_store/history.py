@@ -15,7 +15,7 @@ import pandas as pd
 from engine.ledger.site import Site
 from engine.types import Scalar
 from feature_store.definitions import apply
-from feature_store.offline import LABELS, folder
+from feature_store.offline import LABELS, folder, has_rows
 from feature_store.schema import ENTITY, FEATURES, VIEWS, Kind
 
 
@@ -47,10 +47,17 @@ def labelled_features(site: Site, label: str) -> list[Labelled]:
 
 
 def _joined(site: Site, labels: pd.DataFrame) -> list[Labelled]:
-    names = [f"{view.name}:{feature.name}" for view in VIEWS for feature in view.features]
+    """Views without rows stay out of the join, which Feast could not sort by their times."""
+    known = [view for view in VIEWS if has_rows(site, view.name)]
+    names = [f"{view.name}:{feature.name}" for view in known for feature in view.features]
+    found = {feature.key for view in known for feature in view.features}
     job = apply(site).get_historical_features(labels, names, full_feature_names=True)
     frame: Any = job.to_df().sort_values(ENTITY)
-    columns = {key: _values(frame[key.replace(".", "__", 1)], key) for key in FEATURES}
+    nothing: list[Scalar] = [None] * len(frame)
+    columns = {
+        key: _values(frame[key.replace(".", "__", 1)], key) if key in found else nothing
+        for key in FEATURES
+    }
     return [
         Labelled(
             customer=str(name),

@@ -91,6 +91,12 @@ def _write(place: Path, table: pa.Table, at: datetime) -> None:
     temporary.rename(place / name)
 
 
+def has_rows(site: Site, view: str) -> bool:
+    """Whether anything was ever stored of a view; Feast's empty files don't count."""
+    parts = folder(site, view).glob("part-*.parquet")
+    return any(pq.read_metadata(part).num_rows for part in parts)
+
+
 def latest_rows(site: Site, batch: int = _BATCH) -> Iterator[list[Row]]:
     """The latest row of every customer and view, in batches: what the online store should hold."""
     for view in VIEWS:

@@ -357,7 +357,7 @@ async def test_a_stalled_redis_delays_an_answer_but_never_mixes_answers_up(
                 assert shown((await decider.decide(asked)).decision) == offers
 
 
-async def test_an_answer_does_not_wait_for_redis_beyond_its_deadline(tmp_path: Path) -> None:
+async def test_an_answer_waits_a_moment_for_redis_and_not_a_second(tmp_path: Path) -> None:
     with valkey(tmp_path / "valkey") as server:
         async with opened(tmp_path, server.url) as ledger:
             await reconcile(ledger)
@@ -368,8 +368,8 @@ async def test_an_answer_does_not_wait_for_redis_beyond_its_deadline(tmp_path: P
                 for question in (ask(deadline_ms=50), once(deadline_ms=50)):
                     answer = await decider.decide(question)
                     assert shown(answer.decision) == ["help"]
-                    assert "within 50 ms" in answer.decision.because[0]
-                    assert 50 <= answer.took_ms < 1000
+                    assert "within 250 ms" in answer.decision.because[0]
+                    assert 250 <= answer.took_ms < 1000
             finally:
                 os.kill(server.process.pid, signal.SIGCONT)
 

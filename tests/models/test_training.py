@@ -259,6 +259,12 @@ def test_churn_and_acceptance_train_on_what_the_stack_holds(site: Site) -> None:
     assert found.because == ()
 
 
+def test_a_table_that_is_loaded_again_and_again_can_be_learned_from(site: Site) -> None:
+    for seed in range(3):
+        asyncio.run(load_customers(site, None, customers_table(400, seed)))
+        assert train_churn(site)["rows"] > 0
+
+
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 199))
 def test_too_few_answers_are_refused(count: int) -> None:
