@@ -26,7 +26,7 @@ SOURCE = "demo"
 PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.25
 CANDIDATES = 40
-TEACHERS = 400
+TEACHERS = 200
 
 
 def run(settings: Settings, customers: Path | None = None) -> Story:
