@@ -17,7 +17,7 @@ from engine.ledger.arrivals import Arrival, Progress
 from engine.ledger.clock import milliseconds
 from engine.ledger.consents import Consent, keep_consents, recorded_by
 from engine.types import Event, Hold, JourneyState, Scalar
-from feature_store.push import HISTORY
+from feature_store.push import HISTORY, changed_view
 
 _log = logging.getLogger(__name__)
 
@@ -149,13 +149,16 @@ class Acceptance:
             await self._ledger.let_land(event.customer, hold, covered)
         if event.type == "consent.changed":
             await self._enforce_consent(event)
+        if changed_view(event.type) is not None:
+            await self._push_features(event)
+
+    async def _push_features(self, event: Event) -> None:
         since = milliseconds(event.at - HISTORY)
         history = await self._ledger.journal.read(
             lambda connection: arrivals.history(connection, event.customer, since, event.seq)
         )
         features = self._push.features(event, history)
-        if features:
-            await self._push.write(event.customer, features, event)
+        await self._push.write(event.customer, features, event)
 
     async def _enforce_consent(self, event: Event) -> None:
         recorded = await self._ledger.journal.read(
