@@ -10,10 +10,14 @@ from hypothesis import settings
 
 from engine.ledger import Ledger
 from tests.support.ledgers import opened, reconcile, redis_says
+from tests.support.outside import Outside, Receiver, outside, receiver
 from tests.support.servers import Server, valkey
 
 settings.register_profile("tactful", deadline=None)  # speed is measured by benchmarks, not here
 settings.load_profile("tactful")
+
+
+LAPSE = 17_280
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +40,17 @@ async def ledger(wiped_ledger: Ledger) -> Ledger:
     """A ledger whose Redis is reconciled: nothing happened yet."""
     await reconcile(wiped_ledger)
     return wiped_ledger
+
+
+@pytest.fixture(scope="module")
+def inbox() -> Generator[Receiver]:
+    """Where the webhook of `stack` delivers."""
+    with receiver() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, inbox: Receiver) -> Generator[Outside]:
+    """A whole stack, seen from outside, whose clock runs a day in five seconds."""
+    with outside(tmp_path_factory.mktemp("stack"), lapse=LAPSE, webhook=inbox.url) as one:
+        yield one

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,27 +13,12 @@ from tests.support.outside import (
     commercial,
     load,
     offers,
-    outside,
-    receiver,
     sells,
     until,
 )
 
-LAPSE = 17_280  # a day in five seconds
 CUSTOMERS = 200
 CHANNELS = ("web", "app", "email", "whatsapp", "call")
-
-
-@pytest.fixture(scope="module")
-def inbox() -> Generator[Receiver]:
-    with receiver() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, inbox: Receiver) -> Generator[Outside]:
-    with outside(tmp_path_factory.mktemp("stack"), lapse=LAPSE, webhook=inbox.url) as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

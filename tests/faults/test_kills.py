@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import time
 from collections import defaultdict
-from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,26 +20,12 @@ from tests.support.outside import (
     load,
     offers,
     outside,
-    receiver,
     sells,
     until,
 )
 
-LAPSE = 17_280
 FAST_LAPSE = 86_400  # a day in a second
 CUSTOMERS = 40
-
-
-@pytest.fixture(scope="module")
-def inbox() -> Generator[Receiver]:
-    with receiver() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, inbox: Receiver) -> Generator[Outside]:
-    with outside(tmp_path_factory.mktemp("stack"), lapse=LAPSE, webhook=inbox.url) as one:
-        yield one
 
 
 @pytest.fixture(scope="module")
