@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -109,6 +110,14 @@ def _bundle(entry: Entry, models: Mapping[str, str], business: Business, source:
         ("propensity", "priority"),
     )
     _read_catalog(top, business)
+    business.actions = {
+        name: replace(
+            action,
+            minimum_propensity=thresholds.number("propensity", 0, 1, 0.0),
+            minimum_priority=thresholds.number("priority", 0, 1e9, 0.0),
+        )
+        for name, action in business.actions.items()
+    }
     limits = tuple(parts.contact_limit(e, n, business) for n, e in top.named("limits"))
     return Bundle(
         hash=f"sha256:{hashlib.sha256(source).hexdigest()}",
@@ -124,8 +133,6 @@ def _bundle(entry: Entry, models: Mapping[str, str], business: Business, source:
         ),
         holds={n: parts.hold_terms(e, n, business) for n, e in top.named("holds")},
         max_ages=_max_ages(top, business),
-        minimum_propensity=thresholds.number("propensity", 0, 1, 0.0),
-        minimum_priority=thresholds.number("priority", 0, 1e9, 0.0),
         fallbacks=_fallbacks(top, limits, business),
         models=dict(models),
         source=source,

@@ -13,7 +13,9 @@ from engine.catalog import (
     ContextWeight,
     HoldTerms,
     Purpose,
+    Reach,
     Rule,
+    Window,
 )
 from engine.contact import LONGEST_WINDOW
 from engine.entries import Entry, Problems, nearest
@@ -153,14 +155,16 @@ def contact_limit(entry: Entry, name: str, business: Business) -> ContactLimit:
     return ContactLimit(
         name=name,
         maximum=fields.whole("at_most", 1, MOST_CONTACTS),
-        window=window,
+        window=Window(length=window),
         kinds=frozenset(ContactKind(kind) for kind in kinds if kind in tuple(ContactKind)),
         per=fields.one_of("per", ("customer", "purpose", "group", "action"), "customer"),
         per_channel=fields.flag("each_channel"),
-        purposes=frozenset(fields.some_of("purposes", business.purposes)),
-        groups=frozenset(fields.some_of("groups", business.groups)),
-        actions=frozenset(fields.some_of("actions", business.actions)),
-        channels=frozenset(fields.some_of("channels", business.channels)),
+        reach=Reach(
+            purposes=frozenset(fields.some_of("purposes", business.purposes)),
+            groups=frozenset(fields.some_of("groups", business.groups)),
+            actions=frozenset(fields.some_of("actions", business.actions)),
+            channels=frozenset(fields.some_of("channels", business.channels)),
+        ),
     )
 
 
@@ -189,9 +193,9 @@ def _counts(limit: ContactLimit, action: Action) -> bool:
     return action.exempt is None and all(
         not named or word in named
         for named, word in (
-            (limit.purposes, action.purpose),
-            (limit.groups, action.group),
-            (limit.actions, action.name),
+            (limit.reach.purposes, action.purpose),
+            (limit.reach.groups, action.group),
+            (limit.reach.actions, action.name),
         )
     )
 

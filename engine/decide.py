@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from engine import arbitration, eligibility, propensity
+from engine import arbitration, guards, names, propensity
 from engine.arbitration import Ranked
 from engine.catalog import Bundle
-from engine.eligibility import Known
 from engine.funnel import Drops, Funnel
+from engine.moment import moment as moment_of
+from engine.names import Known
+from engine.placing import Filled
 from engine.propensity import Scorer
-from engine.types import Candidate, Decision, Level, Offer, Request, Scores, Snapshot, Status
+from engine.types import Candidate, Decision, Drop, Level, Request, Scores, Snapshot, Status
 
 SUPERSEDED = "superseded"
 
@@ -21,35 +23,38 @@ def decide(request: Request, snapshot: Snapshot, bundle: Bundle, scorer: Scorer)
     The same arguments give the same decision, byte for byte. `request.channel` must be a channel of
     the bundle.
     """
-    known = eligibility.known_features(snapshot, bundle, request.now)
+    known = names.known_features(snapshot, bundle, request.now)
     customer = scorer.customer_scores(known.features)
-    lookup = eligibility.names(request, snapshot, known.features, customer.customer)
-    funnel = Funnel(request, snapshot, bundle, lookup)
+    lookup = names.names(request, snapshot, bundle, known.features, customer.customer)
+    funnel = Funnel(request, moment_of(bundle, request.channel, request.now, snapshot, lookup))
     drops = {place.action.name: funnel.drops(place) for place in funnel.places}
     survivors = [place for place in funnel.places if not drops[place.action.name]]
-    pairs = [(place.action, request.channel) for place in survivors]
+    weighed = arbitration.weigh(survivors, funnel.moment)
     models = {f"model.{name}": score for name, score in customer.customer.items()}
-    scored = {**known.features, **models}
-    scores = propensity.merged(customer, scorer.acceptance(scored, pairs))
+    pairs = [(one.action, request.channel) for one in weighed]
+    scores = propensity.merged(customer, scorer.acceptance({**known.features, **models}, pairs))
     level, because = level_of(snapshot, known, scores)
     if request.superseded:
         because = (*because, SUPERSEDED)
-    ranked, weak, parts = funnel.rank(survivors, scores.acceptance, level)
+    ranked, weak, parts = funnel.rank(weighed, scores, level)
+    filled = funnel.fill(ranked)
     drops |= weak
-    placements = arbitration.fill(ranked, request.placements, funnel.tone)
-    placements = funnel.with_fallbacks(placements)
-    candidates = tuple(_candidates(funnel, parts, drops, placements))
+    drops |= {name: (drop,) for name, drop in filled.drops.items()}
+    candidates = tuple(_candidates(funnel, parts, drops, filled))
     return Decision(
         decision_id=request.decision_id,
         at=request.now,
         level=level,
         because=because,
-        placements=placements,
-        holds=funnel.held,
+        placements=filled.placements,
+        holds=funnel.moment.held,
         candidates=candidates,
         funnel=_counts(candidates),
         bundle=bundle.hash,
         scores=scores,
+        arm=funnel.arm,
+        exemptions=_exemptions(funnel, filled),
+        reserves=filled.reserves,
     )
 
 
@@ -60,35 +65,59 @@ def level_of(snapshot: Snapshot, known: Known, scores: Scores) -> tuple[Level, t
         level = Level.STALE
     if known.missing or scores.because:
         level = Level.PARTIAL
+    if snapshot.remembered is not None:
+        level = Level.CACHED
     if not snapshot.reconciled:
         level = Level.STATIC
     return level, (*snapshot.because, *known.stale, *known.missing, *scores.because)
 
 
 def _candidates(
-    funnel: Funnel,
-    parts: Mapping[str, Ranked],
-    drops: Drops,
-    placements: Mapping[str, tuple[Offer, ...]],
+    funnel: Funnel, parts: Mapping[str, Ranked], drops: Drops, filled: Filled
 ) -> Iterator[Candidate]:
-    chosen = {offer.action: offer.treatment for offers in placements.values() for offer in offers}
+    offers = (offer for offers in filled.placements.values() for offer in offers)
+    chosen = {offer.action: offer.treatment for offer in offers}
     for place in funnel.places:
-        action = place.action
-        one = parts.get(action.name)
-        status = Status.DROPPED if drops.get(action.name) else Status.PASSED
-        if action.name in chosen:
+        name = place.action.name
+        status = Status.DROPPED if drops.get(name) else Status.PASSED
+        if name in chosen:
             status = Status.CHOSEN
-        yield Candidate(
-            action=action.name,
-            treatment=chosen.get(action.name) or funnel.treatment_id(place),
-            status=status,
-            drops=drops.get(action.name, ()),
-            propensity=one.propensity if one else None,
-            context_weight=one.context_weight if one else None,
-            value=one.value if one else None,
-            lever=one.lever if one else None,
-            priority=one.priority if one else None,
-        )
+        said = chosen.get(name)
+        if said is None:
+            first = funnel.first_treatment(place)
+            said = first.id if first else ""
+        yield _candidate(name, said, status, drops.get(name, ()), parts.get(name))
+
+
+def _candidate(
+    name: str, treatment: str, status: Status, drops: Sequence[Drop], one: Ranked | None
+) -> Candidate:
+    if one is None:
+        return Candidate(action=name, treatment=treatment, status=status, drops=tuple(drops))
+    return Candidate(
+        action=name,
+        treatment=treatment,
+        status=status,
+        drops=tuple(drops),
+        propensity=one.chance.final,
+        context_weight=one.weighed.context_weight,
+        value=one.weighed.value,
+        lever=one.weighed.lever,
+        priority=one.priority,
+        model=one.chance.model,
+        smoothed=one.chance.smoothed,
+        levers=one.weighed.levers,
+    )
+
+
+def _exemptions(funnel: Funnel, filled: Filled) -> tuple[str, ...]:
+    """Which offered action passed which guard because of its class: `action: limit:name`."""
+    return tuple(
+        f"{place.action.name} ({place.action.exempt}): {rule}"
+        for place in funnel.places
+        if place.spared is not None and place.action.name in filled.shown
+        for rule in guards.exemptions(place, funnel.moment)
+    )
 
 
 def _counts(candidates: Sequence[Candidate]) -> dict[str, dict[str, int]]:

@@ -5,135 +5,130 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain, islice
 
-from engine import arbitration, contact, eligibility, holds, propensity
-from engine.arbitration import EMPATHETIC, Ranked
-from engine.catalog import Action, Bundle, Treatment
-from engine.logic import Lookup
+from engine import arbitration, eligibility, exclusions, exploration, guards, placing, treatments
+from engine.arbitration import Ranked, Weighed
+from engine.catalog import Action, Treatment
+from engine.moment import Moment
+from engine.placing import EMPATHETIC, Filled
 from engine.shelf import Place, shelf
-from engine.types import Drop, Level, Offer, Request, Snapshot, Stage
+from engine.types import Drop, Level, Offer, Request, Scores, Stage
 
 Drops = dict[str, tuple[Drop, ...]]
 
 
 class Funnel:
-    """The stages, for one request.
+    """The stages, for one request. `places` are the actions asked for, on its channel."""
 
-    `places` are the actions that were asked for, on its channel; `held` the holds in force.
-    """
-
-    def __init__(
-        self, request: Request, snapshot: Snapshot, bundle: Bundle, lookup: Lookup
-    ) -> None:
+    def __init__(self, request: Request, moment: Moment) -> None:
         self.request = request
-        self.snapshot = snapshot
-        self.bundle = bundle
-        self.lookup = lookup
-        self.held = holds.in_force(snapshot.holds, request.now)
-        on_channel = shelf(bundle, request.channel)
+        self.moment = moment
+        on_channel = shelf(moment.bundle, request.channel)
         self.places = [place for place in on_channel.values() if _asked_for(place.action, request)]
+        self.arm = exploration.arm_of(request, moment.bundle.exploration)
         self._on_channel = on_channel
-        self.tone = EMPATHETIC if self.held else None
-        self._harmless = frozenset(bundle.fallbacks.values())
+        self._tone = EMPATHETIC if moment.held else None
+        self._fits: dict[tuple[str, str], Treatment | None] = {}
+        remembered = moment.snapshot.remembered or ()
+        self._remembered = {one.action: one for one in remembered} if moment.cached else {}
+
+    # -- before scoring
 
     def drops(self, place: Place) -> tuple[Drop, ...]:
         """What stops an action before scoring: the first reason, or all of them in explain mode."""
         return tuple(islice(self._obstacles(place), None if self.request.explain else 1))
 
     def _obstacles(self, place: Place) -> Iterator[Drop]:
-        action = place.action
-        if (drop := eligibility.unavailable(action, self.request.now)) is not None:
+        moment = self.moment
+        if (drop := eligibility.unavailable(place.action, moment.now)) is not None:
             yield drop
-        if self._treatment(place) is None:
-            detail = f"it has no treatment for {self.request.channel}"
+        if not any(place.treatments(one.name, None) for one in self.request.placements):
+            detail = f"it has no treatment for {moment.channel}"
             yield Drop(stage=Stage.CHANNEL, rule="no_treatment", detail=detail)
-        yield from self._silences(place)
-        yield from eligibility.failed_rules(action, self.lookup)
-        yield from self._contact_obstacles(place)
+        yield from guards.silences(place, moment)
+        if place.action.name not in self._remembered:
+            yield from eligibility.failed_rules(place.action, moment.lookup)
+            yield from exclusions.below_margin(place, moment)
+        if self.first_treatment(place) is None:
+            yield from self._unfit(place)
+        yield from guards.contact_obstacles(place, moment)
 
-    def _silences(self, place: Place) -> Iterator[Drop]:
-        if self.held and (hold := holds.covering(self.held, place.action)) is not None:
-            yield Drop(
-                stage=Stage.HOLD, rule=f"hold:{hold.id}", detail=hold.because, until=hold.until
-            )
-        if not self.snapshot.reconciled and not self._careful(place):
-            detail = "holds, consents and contacts can't be read: nothing commercial or limited"
-            yield Drop(stage=Stage.LEVEL, rule="not_reconciled", detail=detail)
+    def _unfit(self, place: Place) -> Iterator[Drop]:
+        """What stops the treatment that comes closest; nothing where there is none at all."""
+        for placement in self.request.placements:
+            for treatment in place.treatments(placement.name, self._tone)[:1]:
+                yield from treatments.unfit(treatment, self.moment.lookup)
+                return
 
-    def _careful(self, place: Place) -> bool:
-        """Whether an action may go out while nothing is known of holds, consents and contacts."""
-        action = place.action
-        if place.limits or holds.commercial(action.purpose, action.tags):
-            return False
-        return action.exempt is not None or action.name in self._harmless
+    def fit(self, place: Place, placement: str) -> Treatment | None:
+        """The treatment of an action for a placement."""
+        key = (place.action.name, placement)
+        if key not in self._fits:
+            self._fits[key] = treatments.fitting(place, placement, self._tone, self.moment.lookup)
+        return self._fits[key]
 
-    def _contact_obstacles(self, place: Place) -> Iterator[Drop]:
-        granted = self.snapshot.consents.get(place.consent)
-        if not (place.consent_default if granted is None else granted):
-            detail = f"no consent for {place.action.purpose} on {self.request.channel}"
-            yield Drop(stage=Stage.CONSENT, rule=f"consent:{place.consent}", detail=detail)
-        now, channel = self.request.now, self.request.channel
-        contacts = self.snapshot.contacts
-        limits = [
-            contact.counter(one, place.action, channel, now)
-            for one in place.limits
-            if contacts or not one.maximum
-        ]
-        full = contact.first_reached(limits, contacts)
-        if full is not None:
-            counter, until = full
-            detail = f"the limit {counter.name} of {counter.maximum} is reached"
-            yield Drop(
-                stage=Stage.CONTACT_LIMIT, rule=f"limit:{counter.name}", detail=detail, until=until
-            )
+    def first_treatment(self, place: Place) -> Treatment | None:
+        """The treatment a candidate would get at the first placement that takes it."""
+        found = (self.fit(place, one.name) for one in self.request.placements)
+        return next((treatment for treatment in found if treatment), None)
+
+    # -- after scoring
 
     def rank(
-        self, places: Sequence[Place], scores: Sequence[float | None], level: Level
+        self, weighed: Sequence[Weighed], scores: Scores, level: Level
     ) -> tuple[list[Ranked], Drops, dict[str, Ranked]]:
         """The actions in order of priority, the drops of others, and the priorities of all.
 
-        Dropped is what is too weak, or not allowed at this level.
+        Dropped is what is immature, was not scored in time, is too weak, or is not allowed at this
+        level.
         """
-        weights = arbitration.context_weights(self.bundle, self.lookup)
         kept: list[Ranked] = []
         weak: Drops = {}
         parts: dict[str, Ranked] = {}
-        for place, score in zip(places, scores, strict=True):
-            chance = propensity.propensity(place.action, score)
-            one = arbitration.rank(place, chance, weights, self.lookup)
-            parts[place.action.name] = one
-            drop = self._too_weak(one, level)
+        for at, one in enumerate(weighed):
+            scored = at < len(scores.acceptance)
+            ranked = self._ranked(one, at, scores)
+            parts[one.action.name] = ranked
+            drop = self._too_weak(ranked, level, scored)
             if drop is None:
-                kept.append(one)
+                kept.append(ranked)
             else:
-                weak[place.action.name] = (drop,)
+                weak[one.action.name] = (drop,)
         return arbitration.in_order(kept), weak, parts
 
-    def _too_weak(self, one: Ranked, level: Level) -> Drop | None:
-        if (
-            level not in self.bundle.purposes[one.action.purpose].levels
-            and level is not Level.STATIC
-        ):
-            detail = f"{one.action.purpose} is not offered at level {level}"
-            return Drop(stage=Stage.LEVEL, rule=f"level:{level}", detail=detail)
-        if one.action.mandatory:
-            return None
-        if one.propensity < self.bundle.minimum_propensity:
-            detail = f"propensity {one.propensity} is below {self.bundle.minimum_propensity}"
-            return Drop(stage=Stage.PROPENSITY, rule="minimum_propensity", detail=detail)
-        if one.priority < self.bundle.minimum_priority:
-            detail = f"priority {one.priority} is below {self.bundle.minimum_priority}"
-            return Drop(stage=Stage.ARBITRATION, rule="minimum_priority", detail=detail)
-        return None
+    def _ranked(self, one: Weighed, at: int, scores: Scores) -> Ranked:
+        score = scores.acceptance[at] if at < len(scores.acceptance) else None
+        if (remembered := self._remembered.get(one.action.name)) is not None:
+            score = remembered.propensity
+        evidence = scores.evidence[at] if at < len(scores.evidence) else None
+        terms = self.moment.bundle.exploration
+        chance = exploration.chance(one.action, score, evidence, self.request, terms, self.arm)
+        return arbitration.rank(one, chance)
 
-    def with_fallbacks(
-        self, placements: Mapping[str, tuple[Offer, ...]]
-    ) -> dict[str, tuple[Offer, ...]]:
-        """The placements, with a fallback where nothing else is left; no action is shown twice."""
-        shown = {offer.action for offers in placements.values() for offer in offers}
-        filled: dict[str, tuple[Offer, ...]] = {}
-        for name, offers in placements.items():
-            filled[name] = offers or self._fallback(name, shown)
-            shown.update(offer.action for offer in filled[name])
+    def _too_weak(self, one: Ranked, level: Level, scored: bool) -> Drop | None:
+        action = one.action
+        if level is not Level.STATIC and not self.moment.offered_at(action.purpose, level):
+            detail = f"{action.purpose} is not offered at level {level}"
+            return Drop(stage=Stage.LEVEL, rule=f"level:{level}", detail=detail)
+        if action.mandatory:
+            return None
+        terms = self.moment.bundle.exploration
+        drop = exploration.immature(one.place, one.chance.evidence, self.request, terms)
+        if drop is None and not scored:
+            detail = "the time was over before it was scored"
+            drop = Drop(stage=Stage.DEADLINE, rule="not_scored", detail=detail)
+        return drop or _below_threshold(one)
+
+    def fill(self, ordered: Sequence[Ranked]) -> Filled:
+        """The offers by placement, with a fallback where nothing else is left."""
+
+        def fit(one: Ranked, placement: str) -> Treatment | None:
+            return self.fit(one.place, placement)
+
+        filled = placing.fill(ordered, self.request.placements, self.moment, fit, self.arm)
+        shown = filled.shown
+        for name, offers in filled.placements.items():
+            filled.placements[name] = offers or self._fallback(name, shown)
+            shown.update(offer.action for offer in filled.placements[name])
         return filled
 
     def _fallback(self, placement: str, shown: Collection[str]) -> tuple[Offer, ...]:
@@ -141,32 +136,34 @@ class Funnel:
 
         It needs no rules, but holds, consent and contact limits bind it too.
         """
-        asked = self.request.purposes or self.request.tags
-        if asked or not self.bundle.channels[self.request.channel].in_page:
+        fallbacks: Mapping[str, str] = self.moment.bundle.fallbacks
+        if self.request.purposes or self.request.tags or not self.moment.in_page:
             return ()
-        name = self.bundle.fallbacks.get(placement) or self.bundle.fallbacks.get("*")
+        name = fallbacks.get(placement) or fallbacks.get("*")
         if name is None or name in shown:
             return ()
         place = self._on_channel[name]
-        treatment = place.treatment(placement, self.tone)
-        bound = chain(self._silences(place), self._contact_obstacles(place))
+        treatment = self.fit(place, placement)
+        bound = chain(
+            guards.silences(place, self.moment), guards.contact_obstacles(place, self.moment)
+        )
         if treatment is None or any(bound):
             return ()
-        chance = propensity.propensity(place.action, None)
-        one = arbitration.rank(place, chance, {}, self.lookup)
-        return (arbitration.offer(one, treatment, 1),)
+        weighed = arbitration.plain(place, self.moment)
+        chance = exploration.by_prior(place.action)
+        one = arbitration.rank(weighed, chance)
+        return (placing.offer(one, treatment, 1, self.moment),)
 
-    def _treatment(self, place: Place) -> Treatment | None:
-        for placement in self.request.placements:
-            treatment = place.treatment(placement.name, self.tone)
-            if treatment is not None:
-                return treatment
-        return None
 
-    def treatment_id(self, place: Place) -> str:
-        """The treatment a candidate would get at the first placement that takes it."""
-        treatment = self._treatment(place)
-        return treatment.id if treatment else ""
+def _below_threshold(one: Ranked) -> Drop | None:
+    action, propensity = one.action, one.chance.final
+    if propensity < action.minimum_propensity:
+        detail = f"propensity {propensity} is below {action.minimum_propensity}"
+        return Drop(stage=Stage.PROPENSITY, rule="minimum_propensity", detail=detail)
+    if one.priority < action.minimum_priority:
+        detail = f"priority {one.priority} is below {action.minimum_priority}"
+        return Drop(stage=Stage.ARBITRATION, rule="minimum_priority", detail=detail)
+    return None
 
 
 def _asked_for(action: Action, request: Request) -> bool:

@@ -15,6 +15,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from engine import contact
 from engine.catalog import Bundle
+from engine.consent import consented
 from engine.decide import decide
 from engine.errors import (
     JournalUnavailable,
@@ -319,6 +320,6 @@ def still_legal(
         action = bundle.actions.get(offer.action)
         if action is None or covering(held, action) is not None:
             return False
-        if not contact.consented(bundle, action, channel, state.consents):
+        if not consented(bundle, action.purpose, channel, state.consents):
             return False
     return True

@@ -1,22 +1,38 @@
-"""What a bundle means on one channel, worked out once: treatments, consent, limits, levers."""
+"""What a bundle means on one channel, worked out once: treatments, consent, guards, levers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from engine import contact
-from engine.catalog import Action, Bundle, ContactLimit, Treatment
+from engine import consent
+from engine.catalog import (
+    Action,
+    Bundle,
+    ContactLimit,
+    ContactPolicy,
+    Exclusion,
+    QuietHours,
+    Treatment,
+    Volume,
+)
+from engine.types import ContactKind
 
+Term = TypeVar("Term", ContactPolicy, QuietHours, Volume, Exclusion)
 _MOST = 64
+_SENT = frozenset({ContactKind.DISPATCH, ContactKind.DELIVERY})
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """One action on one channel: its own treatments, and those of the channel it is like.
 
-    `consent` is its key in a snapshot and `consent_default` what holds where nothing is recorded;
-    `limits` are those that apply; `targets` the context weights it listens to; `lever` is L.
+    `consent` is its key in a snapshot and `consent_default` what holds where nothing is recorded.
+    `limits`, `policies`, `quiet_hours`, `volumes` and `exclusions` are those that cover it, its
+    class of exemption counted in; `spared` are the limits, policies and quiet hours that it passes
+    because of that class. `targets` are the context weights and influencers it listens to;
+    `lever` is the sum of its own levers in percent.
     """
 
     action: Action
@@ -25,28 +41,26 @@ class Place:
     consent: str
     consent_default: bool
     limits: tuple[ContactLimit, ...]
+    policies: tuple[ContactPolicy, ...]
+    quiet_hours: tuple[QuietHours, ...]
+    volumes: tuple[Volume, ...]
+    exclusions: tuple[Exclusion, ...]
+    spared: Place | None
     targets: tuple[str, str, str]
     lever: float
-    chosen: dict[tuple[str, str | None], Treatment | None]
 
-    def treatment(self, placement: str, tone: str | None) -> Treatment | None:
-        """How the action is said there: made for the placement before general, in the asked tone.
-
-        None where it has no treatment for this channel and placement.
+    def treatments(self, placement: str, tone: str | None) -> tuple[Treatment, ...]:
+        """The ways to say it there, best first: its own channel before the one it is like, higher
+        preference, the asked tone, made for the placement before general.
         """
-        key = (placement, tone)
-        if key not in self.chosen:
-            if len(self.chosen) >= _MOST:
-                self.chosen.clear()
-            self.chosen[key] = self._best(self.own, *key) or self._best(self.like, *key)
-        return self.chosen[key]
+        return (*_fitting(self.own, placement, tone), *_fitting(self.like, placement, tone))
 
-    @staticmethod
-    def _best(
-        treatments: tuple[Treatment, ...], placement: str, tone: str | None
-    ) -> Treatment | None:
-        fits = [t for t in treatments if t.placement in (None, placement)]
-        return min(fits, key=lambda t: (t.tone != tone, t.placement is None, t.id), default=None)
+
+def _fitting(
+    treatments: tuple[Treatment, ...], placement: str, tone: str | None
+) -> list[Treatment]:
+    fits = [t for t in treatments if t.placement in (None, placement)]
+    return sorted(fits, key=lambda t: (t.tone != tone, -t.preference, t.placement is None, t.id))
 
 
 _shelves: dict[tuple[int, str], tuple[Bundle, Mapping[str, Place]]] = {}
@@ -62,29 +76,55 @@ def shelf(bundle: Bundle, channel: str) -> Mapping[str, Place]:
     if kept is None or kept[0] is not bundle:
         if len(_shelves) >= _MOST:
             _shelves.clear()
-        places = {name: _place(bundle, action, channel) for name, action in bundle.actions.items()}
+        places = {name: place(bundle, action, channel) for name, action in bundle.actions.items()}
         kept = _shelves[key] = (bundle, places)
     return kept[1]
 
 
-def _place(bundle: Bundle, action: Action, channel: str) -> Place:
+def place(bundle: Bundle, action: Action, channel: str) -> Place:
+    """An action on a channel. Exempt actions pass limits, policies and quiet hours.
+
+    Showing something in a page is no dispatch: there, limits that count only dispatches or
+    deliveries don't apply, nor do quiet hours.
+    """
+    bound = _bound(bundle, action, channel, exempt=action.exempt is not None)
+    if action.exempt is None:
+        return bound
+    return replace(bound, spared=_bound(bundle, action, channel, exempt=False))
+
+
+def _bound(bundle: Bundle, action: Action, channel: str, *, exempt: bool) -> Place:
+    in_page = bundle.channels[channel].in_page
     purpose = bundle.purposes[action.purpose]
-    percent = purpose.lever + bundle.groups.get(action.group, 0.0) + action.lever
     return Place(
         action=action,
         own=_treatments(action, channel),
         like=_treatments(action, bundle.channels[channel].like),
         consent=f"{action.purpose}:{channel}",
-        consent_default=contact.consent_default(bundle, action, channel),
-        limits=contact.limits(bundle, action, channel),
+        consent_default=consent.default(bundle, action.purpose, channel),
+        limits=()
+        if exempt
+        else tuple(
+            limit
+            for limit in bundle.limits
+            if limit.reach.covers(action, channel) and not (in_page and limit.kinds <= _SENT)
+        ),
+        policies=() if exempt else _covering(bundle.policies, action, channel),
+        quiet_hours=() if exempt or in_page else _covering(bundle.quiet_hours, action, channel),
+        volumes=_covering(bundle.volumes, action, channel),
+        exclusions=_covering(bundle.exclusions, action, channel),
+        spared=None,
         targets=(
             f"purpose:{action.purpose}",
             f"group:{action.group}",
             f"action:{action.name}",
         ),
-        lever=max(0.0, 1 + percent / 100),
-        chosen={},
+        lever=purpose.lever + bundle.groups.get(action.group, 0.0) + action.lever,
     )
+
+
+def _covering(found: tuple[Term, ...], action: Action, channel: str) -> tuple[Term, ...]:
+    return tuple(one for one in found if one.reach.covers(action, channel))
 
 
 def _treatments(action: Action, channel: str | None) -> tuple[Treatment, ...]:

@@ -22,20 +22,41 @@ class Level(StrEnum):
 
 
 class Stage(StrEnum):
-    """The stages of the funnel, in the order in which a candidate meets them."""
+    """The stages of the funnel, in the order in which a candidate meets them.
+
+    `exclusion` is the emergency stop of an action or a channel, `treatment` the rules and needs of
+    each way to say it, `session` what was answered in this visit, `deadline` what was not scored in
+    time, `placement` what found no place because a placement takes only so many of a kind.
+    """
 
     AVAILABILITY = "availability"
+    EXCLUSION = "exclusion"
     CHANNEL = "channel"
     HOLD = "hold"
     LEVEL = "level"
     ELIGIBILITY = "eligibility"
     APPLICABILITY = "applicability"
     SUITABILITY = "suitability"
+    TREATMENT = "treatment"
     CONSENT = "consent"
+    SESSION = "session"
+    CONTACT_POLICY = "contact_policy"
     CONTACT_LIMIT = "contact_limit"
+    QUIET_HOURS = "quiet_hours"
+    MATURITY = "maturity"
+    DEADLINE = "deadline"
     PROPENSITY = "propensity"
     ARBITRATION = "arbitration"
+    PACKAGE = "package"
+    VOLUME = "volume"
     PLACEMENT = "placement"
+
+
+class Arm(StrEnum):
+    """Which slice of the audience a customer is in: `control` sees allowed actions at random."""
+
+    BEST = "best"
+    CONTROL = "control"
 
 
 class Status(StrEnum):
@@ -47,7 +68,10 @@ class Status(StrEnum):
 
 
 class ContactKind(StrEnum):
-    """What happened between business and customer; each contact limit says which kinds count."""
+    """What happened between business and customer; each contact limit says which kinds count.
+
+    A response is any answer of the customer: its contact says which.
+    """
 
     DISPATCH = "dispatch"
     DELIVERY = "delivery"
@@ -116,7 +140,11 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """One entry of a customer's contacts; `at` in milliseconds of the stack's clock since 1970."""
+    """One entry of a customer's contacts; `at` in milliseconds of the stack's clock since 1970.
+
+    `outcome` says what a response was: `click`, `accept`, `reject`, `later`, or a word of the
+    business's own; empty for everything else.
+    """
 
     id: str
     kind: ContactKind
@@ -125,11 +153,26 @@ class Contact:
     action: str
     group: str
     purpose: str
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A message that a journey will send, and what it is worth: `value` is an expected priority."""
+
+    at: datetime
+    channel: str
+    purpose: str
+    value: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JourneyState:
-    """Where a running journey stands."""
+    """Where a running journey stands.
+
+    `since` is when it came to this stage, `before` the stage it was in before, `planned` the next
+    message that must not find the customer's contacts used up.
+    """
 
     id: str
     kind: str
@@ -137,6 +180,44 @@ class JourneyState:
     since: datetime
     due: datetime | None = None
     waiting_for: str = ""
+    before: str = ""
+    planned: Planned | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What is remembered of the visit or call that is going on, on whichever channels.
+
+    `context` is what earlier questions of it said, as far as the bundle remembers it.
+    """
+
+    started: datetime
+    last: datetime
+    channel: str
+    context: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """One unit of a volume, kept for one customer and action until `until`; None: used for good.
+
+    `bucket` names the volume, its period and, where it is counted by a property, its value.
+    """
+
+    bucket: str
+    action: str
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """An offer of the customer's latest decision here, for when features can't be read."""
+
+    placement: str
+    action: str
+    treatment: str
+    propensity: float
+    decision_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +247,18 @@ class Snapshot:
     holds: tuple[Hold, ...] = ()
     consents: Mapping[str, bool] = field(default_factory=dict[str, bool])
     contacts: tuple[Contact, ...] = ()
+    circles: Mapping[str, tuple[Contact, ...]] = field(
+        default_factory=dict[str, tuple[Contact, ...]]
+    )
+    """The contacts of the customer's `account` and `household`, all members together."""
     journeys: tuple[JourneyState, ...] = ()
+    session: Session | None = None
+    volumes: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How much of each volume is used, by bucket; a bucket that is not there is unused."""
+    reserved: tuple[Reservation, ...] = ()
+    """What is kept for this customer."""
+    remembered: tuple[Remembered, ...] | None = None
+    """None unless the features could not be read: then what was offered last."""
     because: tuple[str, ...] = ()
 
     @property
@@ -190,12 +282,15 @@ class Scores:
     """What the models said, rounded to 9 decimals; recorded, and given again at replay.
 
     `customer` holds scores of the customer alone (`churn`); `acceptance` one propensity per
-    (action, channel) asked for, in order, None where no model could say. `models` maps a model's
-    name to its artefact hash, `because` says what was missing.
+    (action, channel) asked for, in order, None where no model could say; where it is shorter than
+    what was asked for, the deadline cut in. `evidence` is what each was learned from, as positive
+    and negative answers; empty where nothing counts them. `models` maps a model's name to its
+    artefact hash, `because` says what was missing.
     """
 
     customer: Mapping[str, float] = field(default_factory=dict[str, float])
     acceptance: tuple[float | None, ...] = ()
+    evidence: tuple[tuple[int, int], ...] = ()
     models: Mapping[str, str] = field(default_factory=dict[str, str])
     backend: str = "none"
     because: tuple[str, ...] = ()
@@ -203,7 +298,11 @@ class Scores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One treatment on its way through the funnel, with its priority and the parts of it."""
+    """One treatment on its way through the funnel, with its priority and the parts of it.
+
+    `propensity` is P as it ranked; `model` what the model said, `smoothed` that after smoothing by
+    the prior; what is not there was not needed. `levers` names what is in L and C, in percent.
+    """
 
     action: str
     treatment: str
@@ -214,11 +313,18 @@ class Candidate:
     value: float | None = None
     lever: float | None = None
     priority: float | None = None
+    model: float | None = None
+    smoothed: float | None = None
+    levers: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """A chosen treatment, as the channel shows it."""
+    """A chosen treatment, as the channel shows it.
+
+    `part_of` names the action that brought it along as a member of its package. `selection` is the
+    probability with which it was chosen out of all that could have been: 1 without exploration.
+    """
 
     action: str
     treatment: str
@@ -229,6 +335,8 @@ class Offer:
     propensity: float
     priority: float
     content: Mapping[str, str]
+    part_of: str | None = None
+    selection: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +344,8 @@ class Decision:
     """The answer: offers by placement, and everything that explains it.
 
     No offers at all is a valid answer. `funnel` maps each stage to how many candidates it dropped,
-    by rule.
+    by rule. `exemptions` names each offered action that passed a guard because of its class.
+    `reserves` is what its commit takes out of volumes.
     """
 
     decision_id: str
@@ -249,6 +358,9 @@ class Decision:
     funnel: Mapping[str, Mapping[str, int]]
     bundle: str
     scores: Scores = field(default_factory=Scores)
+    arm: Arm = Arm.BEST
+    exemptions: tuple[str, ...] = ()
+    reserves: tuple[Reservation, ...] = ()
 
     @property
     def offers(self) -> tuple[Offer, ...]:

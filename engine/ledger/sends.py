@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Row, select, update
 
-from engine import contact
+from engine import consent, contact
 from engine.catalog import Bundle
 from engine.channels.delivery import Adapter, DeliveryStatus, Message, Repeat
 from engine.errors import InvalidInput, LiveStateUnavailable, Unavailable
@@ -143,7 +143,7 @@ class Sender:
             "exempt": int(exempt),
             "careful": int(exempt and not counters),
             "consent": f"c:{message.purpose}:{message.channel}",
-            "default": int(contact.consent_default(bundle, action, message.channel)),
+            "default": int(consent.default(bundle, message.purpose, message.channel)),
         }
         reply = await AUTHORISE(
             self._ledger.redis,

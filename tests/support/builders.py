@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -14,13 +15,15 @@ from engine.catalog import (
     ContextWeight,
     HoldTerms,
     Purpose,
+    Reach,
     Rule,
     Treatment,
+    Window,
 )
 from engine.channels.delivery import Message
-from engine.eligibility import LOADED_VIEWS
 from engine.holds import COMMERCIAL, SALES
 from engine.ledger.references import reference
+from engine.names import LOADED_VIEWS
 from engine.rules import compile_expression
 from engine.types import (
     Contact,
@@ -98,6 +101,7 @@ def an_action(
     lever: float = 0.0,
     mandatory: bool = False,
     only_for_journeys: bool = False,
+    **more: Any,
 ) -> Action:
     """Something to offer or to say; sales carry the tag `commercial`."""
     own = tuple(a_treatment(name, channel) for channel in channels)
@@ -118,6 +122,22 @@ def an_action(
         lever=lever,
         mandatory=mandatory,
         only_for_journeys=only_for_journeys,
+        **more,
+    )
+
+
+def a_reach(
+    purposes: Sequence[str] = (),
+    groups: Sequence[str] = (),
+    actions: Sequence[str] = (),
+    channels: Sequence[str] = (),
+) -> Reach:
+    """Which candidates something applies to: all, unless said otherwise."""
+    return Reach(
+        purposes=frozenset(purposes),
+        groups=frozenset(groups),
+        actions=frozenset(actions),
+        channels=frozenset(channels),
     )
 
 
@@ -125,7 +145,7 @@ def a_limit(
     name: str = "two-a-week",
     *,
     maximum: int = 2,
-    window: timedelta = WEEK,
+    window: timedelta | Window = WEEK,
     kinds: Sequence[ContactKind] = (ContactKind.DISPATCH,),
     per: str = "customer",
     per_channel: bool = False,
@@ -133,19 +153,18 @@ def a_limit(
     groups: Sequence[str] = (),
     actions: Sequence[str] = (),
     channels: Sequence[str] = (),
+    **more: Any,
 ) -> ContactLimit:
     """At most so many contacts within so long."""
     return ContactLimit(
         name=name,
         maximum=maximum,
-        window=window,
+        window=window if isinstance(window, Window) else Window(length=window),
         kinds=frozenset(kinds),
         per=per,
         per_channel=per_channel,
-        purposes=frozenset(purposes),
-        groups=frozenset(groups),
-        actions=frozenset(actions),
-        channels=frozenset(channels),
+        reach=a_reach(purposes, groups, actions, channels),
+        **more,
     )
 
 
@@ -165,10 +184,13 @@ def a_purpose(
     refused_on: Sequence[str] = (),
     levels: Sequence[Level] = tuple(Level),
     lever: float = 0.0,
+    **more: Any,
 ) -> Purpose:
     """A purpose, allowed by default on every channel but those of `refused_on`."""
     consent = {channel: channel not in refused_on for channel in CHANNELS}
-    return Purpose(name=name, default_consent=consent, levels=frozenset(levels), lever=lever)
+    return Purpose(
+        name=name, default_consent=consent, levels=frozenset(levels), lever=lever, **more
+    )
 
 
 def a_bundle(
@@ -181,8 +203,12 @@ def a_bundle(
     fallbacks: Mapping[str, str] | None = None,
     minimum_propensity: float = 0.0,
     minimum_priority: float = 0.0,
+    **more: Any,
 ) -> Bundle:
-    """A business with these actions; the inbox uses what the e-mail says."""
+    """A business with these actions; the inbox uses what the e-mail says.
+
+    The thresholds are those of every action that has none of its own.
+    """
     known = {name: a_purpose(name) for name in PURPOSES}
     return Bundle(
         hash="sha256:test",
@@ -198,14 +224,20 @@ def a_bundle(
         },
         purposes=known | {purpose.name: purpose for purpose in purposes},
         groups=dict(groups or {}),
-        actions={action.name: action for action in actions},
+        actions={
+            action.name: replace(
+                action,
+                minimum_propensity=action.minimum_propensity or minimum_propensity,
+                minimum_priority=action.minimum_priority or minimum_priority,
+            )
+            for action in actions
+        },
         limits=tuple(limits),
         context_weights=tuple(weights),
         holds={"complaint": complaint_terms()},
         max_ages=dict(max_ages or {}),
-        minimum_propensity=minimum_propensity,
-        minimum_priority=minimum_priority,
         fallbacks=dict(fallbacks or {}),
+        **more,
     )
 
 
@@ -254,6 +286,7 @@ def a_contact(
     action: str = "upgrade",
     group: str = "internet",
     purpose: str = "sales",
+    outcome: str = "",
 ) -> Contact:
     """One entry of the contact ledger."""
     return Contact(
@@ -264,12 +297,14 @@ def a_contact(
         action=action,
         group=group,
         purpose=purpose,
+        outcome=outcome,
     )
 
 
-def a_journey(kind: str = "complaint", stage: str = "open") -> JourneyState:
+def a_journey(kind: str = "complaint", stage: str = "open", **more: Any) -> JourneyState:
     """A running journey."""
-    return JourneyState(id=f"{kind}:{a_customer()}:1", kind=kind, stage=stage, since=NOW)
+    since = more.pop("since", NOW)
+    return JourneyState(id=f"{kind}:{a_customer()}:1", kind=kind, stage=stage, since=since, **more)
 
 
 def a_request(

@@ -1,0 +1,51 @@
+"""What may stop an action whatever it is worth: asked for a decision and again when it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine import contact, exclusions, holds, policies, quiet, session
+from engine.moment import Moment
+from engine.shelf import Place
+from engine.types import Drop, Stage
+
+
+def silences(place: Place, moment: Moment) -> Iterator[Drop]:
+    """The emergency stop, the holds, and what can't be said while the live state is not known."""
+    if (drop := exclusions.excluded(place, moment)) is not None:
+        yield drop
+    if moment.held and (hold := holds.covering(moment.held, place.action)) is not None:
+        yield Drop(stage=Stage.HOLD, rule=f"hold:{hold.id}", detail=hold.because, until=hold.until)
+    if not moment.snapshot.reconciled and not careful(place, moment):
+        detail = "holds, consents and contacts can't be read: nothing commercial or limited"
+        yield Drop(stage=Stage.LEVEL, rule="not_reconciled", detail=detail)
+
+
+def careful(place: Place, moment: Moment) -> bool:
+    """Whether an action may go out while nothing is known of holds, consents and contacts."""
+    action = place.action
+    if place.limits or place.policies or place.volumes:
+        return False
+    if holds.commercial(action.purpose, action.tags):
+        return False
+    return action.exempt is not None or action.name in moment.bundle.fallbacks.values()
+
+
+def contact_obstacles(place: Place, moment: Moment) -> Iterator[Drop]:
+    """Consent, what was answered in this session, policies, limits, quiet hours."""
+    granted = moment.snapshot.consents.get(place.consent)
+    if not (place.consent_default if granted is None else granted):
+        detail = f"no consent for {place.action.purpose} on {moment.channel}"
+        yield Drop(stage=Stage.CONSENT, rule=f"consent:{place.consent}", detail=detail)
+    for asked in (session.silenced, policies.suppressed, contact.limited, quiet.hushed):
+        if (drop := asked(place, moment)) is not None:
+            yield drop
+
+
+def exemptions(place: Place, moment: Moment) -> tuple[str, ...]:
+    """The policies, limits and quiet hours that only its class of exemption lets an action pass."""
+    if place.spared is None:
+        return ()
+    asked = (policies.suppressed, contact.limited, quiet.hushed)
+    found = (drop(place.spared, moment) for drop in asked)
+    return tuple(drop.rule for drop in found if drop is not None)

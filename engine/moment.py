@@ -1,0 +1,81 @@
+"""One customer on one channel at one moment: what every stage of the funnel looks at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from engine import holds
+from engine.catalog import Bundle, Scope
+from engine.logic import Lookup
+from engine.types import Contact, Hold, Level, Session, Snapshot
+from engine.windows import Zones, zones
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """All that stages know.
+
+    `lookup` finds every name that expressions use; `held` are the holds in force, `session` the one
+    that still goes on. `sending` is true where a message is about to leave, false where a decision
+    is made.
+    """
+
+    bundle: Bundle
+    channel: str
+    now: datetime
+    snapshot: Snapshot
+    lookup: Lookup
+    zones: Zones
+    held: tuple[Hold, ...]
+    session: Session | None = None
+    sending: bool = False
+
+    @property
+    def in_page(self) -> bool:
+        """Whether the channel shows what a decision answers, instead of delivering messages."""
+        return self.bundle.channels[self.channel].in_page
+
+    @property
+    def cached(self) -> bool:
+        """Whether the features could not be read, so that only an earlier answer can be given."""
+        return self.snapshot.reconciled and self.snapshot.remembered is not None
+
+    def contacts(self, scope: Scope) -> tuple[Contact, ...]:
+        """The contacts of the customer, or of everybody in the account or household; by time.
+
+        A customer of whom no account or household is known is alone in it.
+        """
+        if scope is Scope.CUSTOMER:
+            return self.snapshot.contacts
+        return self.snapshot.circles.get(scope.value, self.snapshot.contacts)
+
+    def offered_at(self, purpose: str, level: Level) -> bool:
+        """Whether a purpose may still be offered at a level."""
+        return level in self.bundle.purposes[purpose].levels
+
+
+def moment(
+    bundle: Bundle,
+    channel: str,
+    now: datetime,
+    snapshot: Snapshot,
+    lookup: Lookup,
+    *,
+    sending: bool = False,
+) -> Moment:
+    """The moment of a request or of a send."""
+    session = snapshot.session
+    if session is not None and now - session.last > bundle.session.idle:
+        session = None
+    return Moment(
+        bundle=bundle,
+        channel=channel,
+        now=now,
+        snapshot=snapshot,
+        lookup=lookup,
+        zones=zones(bundle, lookup),
+        held=holds.in_force(snapshot.holds, now),
+        session=session,
+        sending=sending,
+    )
