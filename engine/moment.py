@@ -17,8 +17,8 @@ class Moment:
     """All that stages know.
 
     `lookup` finds every name that expressions use; `held` are the holds in force, `session` the one
-    that still goes on. `sending` is true where a message is about to leave, false where a decision
-    is made.
+    that still goes on. `journey` is the id of the journey that asks, if one does. `sending` is true
+    where a message is about to leave, false where a decision is made.
     """
 
     bundle: Bundle
@@ -29,6 +29,7 @@ class Moment:
     zones: Zones
     held: tuple[Hold, ...]
     session: Session | None = None
+    journey: str = ""
     sending: bool = False
 
     @property
@@ -62,6 +63,7 @@ def moment(
     snapshot: Snapshot,
     lookup: Lookup,
     *,
+    journey: str = "",
     sending: bool = False,
 ) -> Moment:
     """The moment of a request or of a send."""
@@ -77,5 +79,6 @@ def moment(
         zones=zones(bundle, lookup),
         held=holds.in_force(snapshot.holds, now),
         session=session,
+        journey=journey,
         sending=sending,
     )

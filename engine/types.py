@@ -112,6 +112,8 @@ class Request:
     """Only these purposes are considered; empty means all."""
     tags: tuple[str, ...] = ()
     """Only actions that carry one of these tags are considered; empty means all."""
+    journey: str = ""
+    """The id of the journey that asks; empty for a channel."""
     explain: bool = False
     """Whether a dropped candidate meets the rest of the funnel too, to know all its reasons."""
     superseded: bool = False
