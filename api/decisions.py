@@ -93,7 +93,7 @@ class DecisionRequest(Contract):
     context: Annotated[dict[Name, Json], Field(max_length=64)] = Field(
         default_factory=dict[str, Any]
     )
-    deadline_ms: Annotated[int, Field(ge=1, le=10_000)] = 50
+    deadline_ms: Annotated[int, Field(ge=1, le=10_000)] = 500
     explain: bool = False
     dry_run: bool = False
     request_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None

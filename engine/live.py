@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import NoScriptError, RedisError
 
 from engine import contact
-from engine.catalog import Bundle
+from engine.catalog import Action, Bundle
 from engine.consent import consented
 from engine.decide import decide
 from engine.errors import (
@@ -28,9 +28,21 @@ from engine.holds import covering, in_force
 from engine.ledger import Ledger, ids, keys, live, tables
 from engine.ledger.clock import milliseconds
 from engine.ledger.journal import insert_new
+from engine.ledger.patience import Breaker, within
 from engine.propensity import Scorer
 from engine.record import decision_of, record
-from engine.types import Decision, FeatureRow, Placement, Request, Snapshot
+from engine.shelf import shelf
+from engine.types import (
+    Decision,
+    FeatureRow,
+    Offer,
+    Placement,
+    Remembered,
+    Request,
+    Scalar,
+    Scores,
+    Snapshot,
+)
 
 _ATTEMPTS = 20
 _CLAIM_MILLISECONDS = 2_000
@@ -38,8 +50,13 @@ _POLL_SECONDS = 0.005
 _KEPT = timedelta(hours=24)
 _PATIENCE_SECONDS = 1.0
 """How long Redis may take for one call, whatever the deadline, before an answer goes without it."""
-_IMPATIENCE_SECONDS = 0.25
-"""How long it may always take: a busy moment of this process must not look like a dead Redis."""
+_LEAST_SECONDS = 0.005
+"""How long it may take, however close the deadline is."""
+_STORE_SHARE = 0.4
+"""The part of a deadline that reading may take; scoring goes on until `_SCORE_SHARE` of it."""
+_SCORE_SHARE = 0.7
+_AT_ONCE = 32
+"""So many actions are scored between two looks at the clock, the most promising first."""
 
 
 class FeatureReader(Protocol):
@@ -58,9 +75,10 @@ class FeatureReader(Protocol):
 class Ask:
     """A question as a door puts it.
 
-    `deadline_ms` is how long Redis may take to tell what is known of the customer: after it, the
-    answer is one without live state. `digest` names the body that came with `request_id`; `at`
-    overrides the clock.
+    `deadline_ms` is how long the answer may take: reading that takes more than its share is given
+    up (an answer without live state), scoring stops in time (level `partial`). `digest` names the
+    body that came with `request_id`; `at` overrides the clock; `journey` is the id of the journey
+    that asks.
     """
 
     customer: str
@@ -75,6 +93,7 @@ class Ask:
     request_id: str | None = None
     digest: str = ""
     at: datetime | None = None
+    journey: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +114,7 @@ class Decider:
         self._reader = reader
         self._scorer = scorer
         self._bundle = bundle
+        self._breaker = Breaker()
 
     async def decide(self, ask: Ask) -> Answer:
         """Decides and commits; where Redis is away, answers at a lower level and says why.
@@ -110,13 +130,17 @@ class Decider:
                 f"{ask.channel!r} is not a channel of this bundle; the channels are {names}"
             )
         try:
-            decision = await self._decide_live(ask, bundle)
+            decision = await self._decide_live(ask, bundle, started)
         except LiveStateUnavailable as error:
             decision = await self._decide_blind(ask, bundle, error)
         return Answer(decision=decision, took_ms=(time.perf_counter() - started) * 1000)
 
-    async def _decide_live(self, ask: Ask, bundle: Bundle) -> Decision:
-        attempt = _Attempt(self._ledger, self._reader, self._scorer, bundle, ask)
+    async def _decide_live(self, ask: Ask, bundle: Bundle, started: float) -> Decision:
+        end = started + ask.deadline_ms / 1000
+        scorer = _InTime(self._scorer, started + _SCORE_SHARE * ask.deadline_ms / 1000)
+        attempt = _Attempt(
+            self._ledger, self._reader, scorer, bundle, ask, end=end, breaker=self._breaker
+        )
         if ask.request_id is None or ask.dry_run:
             return await attempt.compute()
         await attempt.guard()
@@ -154,16 +178,56 @@ def request_of(ask: Ask, now: datetime, superseded: bool = False) -> Request:
         context=ask.context,
         purposes=ask.purposes,
         tags=ask.tags,
+        journey=ask.journey,
         explain=ask.explain,
         superseded=superseded,
     )
+
+
+class _InTime:
+    """A scorer that stops in time: what comes first is scored first, and always scored."""
+
+    def __init__(self, scorer: Scorer, end: float) -> None:
+        self._scorer = scorer
+        self._end = end
+
+    def customer_scores(self, features: Mapping[str, Scalar]) -> Scores:
+        """The scores of the customer alone."""
+        return self._scorer.customer_scores(features)
+
+    def acceptance(
+        self, features: Mapping[str, Scalar], pairs: Sequence[tuple[Action, str]]
+    ) -> Scores:
+        """As many of the pairs as there is time for, from the first; says how many."""
+        scores = self._scorer.acceptance(features, pairs[:_AT_ONCE])
+        done = _AT_ONCE
+        while done < len(pairs) and time.perf_counter() < self._end:
+            more = self._scorer.acceptance(features, pairs[done : done + _AT_ONCE])
+            scores = replace(
+                more,
+                acceptance=scores.acceptance + more.acceptance,
+                evidence=scores.evidence + more.evidence,
+            )
+            done += _AT_ONCE
+        if done >= len(pairs):
+            return scores
+        late = f"the time was over: {done} of {len(pairs)} actions were scored"
+        return replace(scores, because=(*scores.because, late))
 
 
 class _Attempt:
     """One question on its way: read, compute, commit, again where something arrived in between."""
 
     def __init__(
-        self, ledger: Ledger, reader: FeatureReader, scorer: Scorer, bundle: Bundle, ask: Ask
+        self,
+        ledger: Ledger,
+        reader: FeatureReader,
+        scorer: Scorer,
+        bundle: Bundle,
+        ask: Ask,
+        *,
+        end: float,
+        breaker: Breaker,
     ) -> None:
         self.ledger = ledger
         self.reader = reader
@@ -171,7 +235,9 @@ class _Attempt:
         self.bundle = bundle
         self.ask = ask
         self.claim = secrets.token_hex(8)
-        wanted = max(ask.deadline_ms / 1000, _IMPATIENCE_SECONDS)
+        self._end = end
+        self._breaker = breaker
+        wanted = max(_STORE_SHARE * ask.deadline_ms / 1000, _LEAST_SECONDS)
         self._deadline_seconds = min(wanted, _PATIENCE_SECONDS)
         self._oldest = ledger.clock.now() - contact.horizon(bundle)
         self._names = (keys.MARKER, keys.live(ask.customer), keys.contacts(ask.customer))
@@ -252,7 +318,48 @@ class _Attempt:
             names.append(keys.answer(self.ask.customer, str(self.ask.request_id)))
             arguments += [self.claim, _CLAIM_MILLISECONDS]  # pyright: ignore[reportArgumentType]
         reply, row = await self._piped(live.READ, names, arguments)
-        return live.decode_state(reply), self.reader.decode(row)
+        state = live.decode_state(reply)
+        try:
+            return state, self._features(row)
+        except (RedisError, ValueError) as error:
+            return await self._without_features(state, error), FeatureRow()
+
+    def _features(self, row: object) -> FeatureRow:
+        if isinstance(row, RedisError):
+            raise row
+        return self.reader.decode(row)
+
+    async def _without_features(self, state: live.LiveState, error: Exception) -> live.LiveState:
+        """The state with what was offered last: all that can be said without features."""
+        unread = f"the features could not be read: {error}"
+        remembered, earlier = await self._remembered(state)
+        return replace(state, remembered=remembered, because=(unread, *earlier))
+
+    async def _remembered(
+        self, state: live.LiveState
+    ) -> tuple[tuple[Remembered, ...], tuple[str, ...]]:
+        """The offers of the customer's latest decision on this channel, if it is not too old."""
+        now, asked = self.ledger.clock.now(), {one.name for one in self.ask.placements}
+        for decision_id in state.latest:
+            kept = await stored_decision(self.ledger, decision_id)
+            if kept is None or now - kept.at > self.bundle.cache_age:
+                continue
+            offers = tuple(
+                Remembered(
+                    placement=placement,
+                    action=offer.action,
+                    treatment=offer.treatment,
+                    propensity=offer.propensity,
+                    decision_id=decision_id,
+                )
+                for placement, offers in kept.placements.items()
+                for offer in offers
+                if placement in asked and _on_channel(offer, self.bundle, self.ask.channel)
+            )
+            if offers:
+                said = f"decision {decision_id} of {kept.at.isoformat(timespec='seconds')} is used"
+                return offers, (said,)
+        return (), ()
 
     async def _piped(
         self, script: live.Script, names: list[str], arguments: list[Any]
@@ -261,10 +368,13 @@ class _Attempt:
             pipe = self.ledger.redis.pipeline(transaction=False)
             script.queue(pipe, names, arguments)
             self.reader.queue(pipe, self.ask.customer)
-            try:
-                return await self._call(pipe.execute(), self._deadline_seconds)
-            except NoScriptError:
-                await self._call(script.load(self.ledger.redis), self._deadline_seconds)
+            call = pipe.execute(raise_on_error=False)
+            reply, row = await self._call(call, self._deadline_seconds)
+            if not isinstance(reply, Exception):
+                return [reply, row]
+            if not isinstance(reply, NoScriptError):
+                raise live.unavailable(reply)
+            await self._call(script.load(self.ledger.redis), self._deadline_seconds)
         raise LiveStateUnavailable("Redis forgets its scripts")
 
     async def _commit(
@@ -282,21 +392,32 @@ class _Attempt:
         if self.ask.request_id is not None:
             names.append(keys.answer(self.ask.customer, self.ask.request_id))
             arguments += [self.claim, self._keep(), instead_of or b""]
-        reply = await self._call(live.COMMIT(self.ledger.redis, names, arguments))
+        left = max(self._end - time.perf_counter(), 10 * _LEAST_SECONDS)
+        call = live.COMMIT(self.ledger.redis, names, arguments)
+        reply = await self._call(call, min(left, _PATIENCE_SECONDS))
         return None if reply == 1 else live.decode_state(reply)
 
-    @staticmethod
-    async def _call(call: Awaitable[Any], seconds: float = _PATIENCE_SECONDS) -> Any:
+    async def _call(self, call: Awaitable[Any], seconds: float) -> Any:
+        seconds = self._breaker.patience(seconds)
         try:
-            async with asyncio.timeout(seconds):
-                return await call
-        except NoScriptError:
-            raise
+            reply = await within(seconds, call)
         except TimeoutError as error:
-            reason = f"Redis did not answer within {seconds * 1000:g} ms"
+            self._breaker.failed()
+            reason = f"Redis did not answer within {seconds * 1000:.3g} ms"
             raise LiveStateUnavailable(reason) from error
+        except LiveStateUnavailable:
+            self._breaker.failed()
+            raise
         except (RedisError, OSError) as error:
+            self._breaker.failed()
             raise live.unavailable(error) from error
+        self._breaker.worked()
+        return reply
+
+
+def _on_channel(offer: Offer, bundle: Bundle, channel: str) -> bool:
+    place = shelf(bundle, channel).get(offer.action)
+    return place is not None and offer.treatment in {one.id for one in place.own + place.like}
 
 
 async def stored_decision(ledger: Ledger, decision_id: str) -> Decision | None:

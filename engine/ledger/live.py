@@ -21,7 +21,7 @@ from redis.exceptions import NoScriptError, RedisError
 from engine.errors import LiveStateUnavailable
 from engine.ledger import keys
 from engine.ledger.clock import from_milliseconds, milliseconds
-from engine.types import Contact, ContactKind, Hold, HoldState, JourneyState, Snapshot
+from engine.types import Contact, ContactKind, Hold, HoldState, JourneyState, Remembered, Snapshot
 
 _CONNECTIONS = 64
 _TURN_SECONDS = 1.0
@@ -145,7 +145,7 @@ class LiveState:
     """What one read found.
 
     `marker` is empty while Redis is not reconciled; `stored` is the answer or claim of a request
-    id.
+    id; `remembered` what was offered last, where the features could not be read, and `because` why.
     """
 
     marker: str
@@ -156,6 +156,8 @@ class LiveState:
     journeys: tuple[JourneyState, ...]
     latest: tuple[str, ...]
     stored: bytes | None = None
+    remembered: tuple[Remembered, ...] | None = None
+    because: tuple[str, ...] = ()
 
     def snapshot(self, customer: str) -> Snapshot:
         """The part of a snapshot that the live state gives."""
@@ -172,6 +174,8 @@ class LiveState:
             consents=self.consents,
             contacts=self.contacts,
             journeys=self.journeys,
+            remembered=self.remembered,
+            because=self.because,
         )
 
 
