@@ -1,0 +1,208 @@
+"""What rules can ask about the past: how often something was shown, sent, answered or ignored."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from engine.types import Contact, ContactKind
+
+ROOT = "history"
+ANYTHING = "*"
+IGNORED = "ignored"
+IGNORE = "ignore"
+"""The outcome by which a channel says itself that a customer did not react."""
+LONGEST_DAYS = 400
+MOST_TIMES = 1_000
+_WHAT = re.compile(r"\*|(?:(?:action|group|purpose):)?[a-z0-9]+(?:-[a-z0-9]+)*")
+_LONGEST_WHAT = 80
+_REACTION = {"clicked": "click", "accepted": "accept", "rejected": "reject", "later": "later"}
+VERBS = ("shown", "sent", *_REACTION, IGNORED, "answered")
+"""`answered` is any response but `ignore`."""
+_WAITING = (ContactKind.DISPATCH, ContactKind.IMPRESSION)
+_DAY_MILLISECONDS = 86_400_000
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Asked:
+    """How often `verb` happened with `what` in the last `days`, as an expression asks it.
+
+    `what` is the name of an action, a group or a purpose, if need be with its kind in front
+    (`group:renewal`), or `*`. Expressions look it up as `name`.
+
+    >>> Asked("ignored", "group:internet", 30).name
+    'history.ignored:group:internet:30'
+    """
+
+    verb: str
+    what: str
+    days: int
+
+    @property
+    def name(self) -> str:
+        """The name under which expressions look it up."""
+        return f"{ROOT}.{self.verb}:{self.what}:{self.days}"
+
+
+def asked(name: str) -> Asked | None:
+    """What a looked up name asks of the past; None if it is another name.
+
+    >>> asked("history.ignored:mortgage:30")
+    Asked(verb='ignored', what='mortgage', days=30)
+    """
+    root, _, rest = name.partition(".")
+    verb, _, rest = rest.partition(":")
+    what, _, days = rest.rpartition(":")
+    if root != ROOT or verb not in VERBS or not is_what(what) or not days.isascii():
+        return None
+    return Asked(verb, what, int(days)) if days.isdigit() and len(days) <= 3 else None
+
+
+def is_what(what: str) -> bool:
+    """Whether this can name what happened: `mortgage`, `group:renewal` or `*`."""
+    return len(what) <= _LONGEST_WHAT and _WHAT.fullmatch(what) is not None
+
+
+def subject(
+    what: str, actions: Collection[str], groups: Collection[str], purposes: Collection[str]
+) -> tuple[str, str] | None:
+    """The kind and the name of `what`: `action`, `group`, `purpose`, or `*` for anything.
+
+    A name without its kind is an action if there is one, else a group, else a purpose. None if
+    there is nothing of that name.
+
+    >>> subject("renewal", ["welcome"], ["renewal"], ["renewal"])
+    ('group', 'renewal')
+    """
+    if what == ANYTHING:
+        return ANYTHING, ""
+    wanted, _, name = what.rpartition(":")
+    for kind, names in (("action", actions), ("group", groups), ("purpose", purposes)):
+        if wanted in ("", kind) and name in names:
+            return kind, name
+    return None
+
+
+class Past:
+    """The contacts of one customer, counted as expressions ask. Built when first asked."""
+
+    __slots__ = ("_answers_within", "_contacts", "_found", "_now")
+
+    def __init__(
+        self, contacts: Sequence[Contact], now: datetime, answers_within: timedelta
+    ) -> None:
+        self._contacts = contacts
+        self._now = now
+        self._answers_within = answers_within
+        self._found: dict[str, list[tuple[int, Contact]]] = {}
+
+    def times(self, verb: str, kind: str, name: str, days: int) -> int:
+        """How often it happened in the last `days`; the moment that long ago is outside."""
+        found = self._found.get(verb)
+        if found is None:
+            found = self._found[verb] = self._happened(verb)
+        since = _milliseconds(self._now) - days * _DAY_MILLISECONDS
+        recent = found[bisect_right(found, since, key=_time) :]
+        if kind == ANYTHING:
+            return len(recent)
+        return sum(getattr(contact, kind) == name for _, contact in recent)
+
+    def _happened(self, verb: str) -> list[tuple[int, Contact]]:
+        if verb == IGNORED:
+            return ignored_at(self._contacts, self._now, self._answers_within)
+        counts = _COUNTS[verb]
+        return sorted(((one.at, one) for one in self._contacts if counts(one)), key=_time)
+
+
+def ignored_at(
+    contacts: Iterable[Contact], now: datetime, answers_within: timedelta
+) -> list[tuple[int, Contact]]:
+    """What was ignored up to `now`, and when it became so, in milliseconds since 1970; by time.
+
+    A dispatch or an impression waits for a response to the same action, on any channel; it is
+    ignored once `answers_within` is over, at that very moment. One dispatch counts once: what is
+    seen of it meanwhile on its channel is part of it. An explicit outcome `ignore` counts at its
+    own time, in place of what it speaks of.
+    """
+    wait, until = round(answers_within.total_seconds() * 1000), _milliseconds(now)
+    in_order = sorted(contacts, key=_at)
+    responses = _times((one.action, one) for one in in_order if one.kind is ContactKind.RESPONSE)
+    dispatches = _times(
+        ((one.action, one.channel), one) for one in in_order if one.kind is ContactKind.DISPATCH
+    )
+
+    def ignored(one: Contact) -> bool:
+        if one.at + wait > until or one.kind not in _WAITING:
+            return False
+        if _any_in(responses.get(one.action, ()), one.at, one.at + wait):
+            return False
+        sent = dispatches.get((one.action, one.channel), ())
+        return one.kind is ContactKind.DISPATCH or not _any_in(sent, one.at - wait + 1, one.at + 1)
+
+    found = [(one.at + wait, one) for one in in_order if ignored(one)]
+    found += [(one.at, one) for one in in_order if one.outcome == IGNORE and one.at <= until]
+    return sorted(found, key=_time)
+
+
+def look_back(questions: Iterable[Asked], answers_within: timedelta) -> timedelta:
+    """How far back contacts must be known to answer all this.
+
+    What was ignored was said before, and may be part of a dispatch before that.
+    """
+    return max(
+        (
+            timedelta(days=one.days) + (2 * answers_within if one.verb == IGNORED else timedelta())
+            for one in questions
+        ),
+        default=timedelta(),
+    )
+
+
+def _milliseconds(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
+
+
+def _times(contacts: Iterable[tuple[Key, Contact]]) -> dict[Key, list[int]]:
+    times: dict[Key, list[int]] = {}
+    for key, contact in contacts:
+        times.setdefault(key, []).append(contact.at)
+    return times
+
+
+def _any_in(times: Sequence[int], start: int, end: int) -> bool:
+    """Whether one of the ordered `times` is from `start` to just before `end`."""
+    at = bisect_left(times, start)
+    return at < len(times) and times[at] < end
+
+
+def _at(contact: Contact) -> int:
+    return contact.at
+
+
+def _time(found: tuple[int, Contact]) -> int:
+    return found[0]
+
+
+def _is(kind: ContactKind) -> Callable[[Contact], bool]:
+    return lambda contact: contact.kind is kind
+
+
+def _said(outcome: str) -> Callable[[Contact], bool]:
+    return lambda contact: contact.kind is ContactKind.RESPONSE and contact.outcome == outcome
+
+
+def _answered(contact: Contact) -> bool:
+    return contact.kind is ContactKind.RESPONSE and contact.outcome != IGNORE
+
+
+_COUNTS: dict[str, Callable[[Contact], bool]] = {
+    "shown": _is(ContactKind.IMPRESSION),
+    "sent": _is(ContactKind.DISPATCH),
+    "answered": _answered,
+    **{verb: _said(outcome) for verb, outcome in _REACTION.items()},
+}
