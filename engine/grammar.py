@@ -7,16 +7,21 @@ import re
 import warnings
 
 from engine.errors import RuleError
+from engine.history import LONGEST_DAYS, MOST_TIMES, VERBS, Asked, is_what
 from engine.types import Scalar
 
 LONGEST_TEXT = 1_000
 DEEPEST_NESTING = 30
 LARGEST_NUMBER = 1e12
 MOST_NAME_PARTS = 4
+TIMES = "times_"
+"""In front of a verb of the past: how often, instead of whether."""
 FUNCTIONS = ("abs", "known", "max", "min", "round")
+HISTORY = (*VERBS, *(f"{TIMES}{verb}" for verb in VERBS))
 ALLOWED = (
     "allowed are and, or, not, comparisons, in (...), + - * /, `a if condition else b`, numbers, "
-    "strings, True, False, names such as billing.monthly_charges, and " + ", ".join(FUNCTIONS)
+    "strings, True, False, names such as billing.monthly_charges, and "
+    + ", ".join((*FUNCTIONS, *VERBS))
 )
 _NAME_PART = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -99,3 +104,33 @@ def dotted(node: ast.expr) -> str:
     if not all(_NAME_PART.fullmatch(part) for part in parts):
         raise refusal(node, "names start with a letter and have letters, digits and _ only")
     return ".".join(reversed(parts))
+
+
+def question(verb: str, call: ast.Call) -> tuple[Asked, int]:
+    """What `ignored("mortgage", 3, days=30)` asks of the past, and how often it must have been.
+
+    `times_ignored("mortgage", days=30)` asks for the number itself.
+    """
+    counted = verb.startswith(TIMES)
+    days = [keyword.value for keyword in call.keywords if keyword.arg == "days"]
+    if (
+        not 1 <= len(call.args) <= (1 if counted else 2)
+        or len(days) != 1
+        or len(call.keywords) != 1
+    ):
+        often = "" if counted else ", 3"
+        raise refusal(call, f'write {verb}("mortgage"{often}, days=30)')
+    what = literal(call.args[0])
+    if not isinstance(what, str) or not is_what(what):
+        why = 'needs the name of an action, a group or a purpose in quotes, or "*" for anything'
+        raise refusal(call, f"{verb} {why}")
+    times = _whole(call, call.args[1], "the number of times", MOST_TIMES) if call.args[1:] else 1
+    looks_back = _whole(call, days[0], "days", LONGEST_DAYS)
+    return Asked(verb.removeprefix(TIMES), what, looks_back), times
+
+
+def _whole(call: ast.Call, node: ast.expr, what: str, most: int) -> int:
+    value = literal(node)
+    if type(value) is not int or not 1 <= value <= most:
+        raise refusal(call, f"{what} must be a whole number from 1 to {most}")
+    return value
