@@ -18,6 +18,7 @@ from engine.channels.inbox import Inbox
 from engine.channels.webhook import WebhookChannel
 from engine.ledger.sends import Sender
 from engine.ledger.site import Site
+from feature_store.online import OnlineReader
 from workflows import search_attributes
 from workflows.activities import JourneyActivities
 from workflows.complaint import Complaint
@@ -63,7 +64,7 @@ async def run(site: Site, ready: Callable[[], None]) -> None:
         await search_attributes.register(client)
         activities = JourneyActivities(
             decider=parts.decider,
-            sender=Sender(parts.ledger, adapters, parts.bundle),
+            sender=Sender(parts.ledger, adapters, parts.bundle, OnlineReader()),
             book=parts.ledger,
             client=client,
             bundle=parts.bundle,

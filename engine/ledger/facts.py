@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Row, select, update
 
+from engine.channels.delivery import Message
 from engine.ledger import tables
 from engine.ledger.clock import from_milliseconds, milliseconds
 from engine.ledger.journal import insert_new
@@ -116,6 +117,19 @@ def event_of(row: Row[Any]) -> Event:
         at=from_milliseconds(row.at),
         data=orjson.loads(row.data),
         seq=row.seq,
+    )
+
+
+def contact_of(message: Message, kind: ContactKind) -> Contact:
+    """The contact that a message counts as: a dispatch once it is on its way, then a delivery."""
+    return Contact(
+        id=message.message_id,
+        kind=kind,
+        at=milliseconds(message.at),
+        channel=message.channel,
+        action=message.action,
+        group=message.group,
+        purpose=message.purpose,
     )
 
 

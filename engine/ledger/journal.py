@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.schema import CreateColumn
 
 from engine.errors import JournalUnavailable, TactfulError
 from engine.ledger import tables
@@ -183,10 +184,24 @@ def _open(address: str) -> Engine:
     try:
         with engine.connect() as connection, _transaction(connection):
             tables.metadata.create_all(connection)
+            _add_new_columns(connection)
     except SQLAlchemyError as error:
         engine.dispose()
         raise _unavailable(error) from error
     return engine
+
+
+def _add_new_columns(connection: Connection) -> None:
+    """A journal of an earlier version lacks columns: each new one may be empty or has a default."""
+    seen = inspect(connection)
+    for table in tables.metadata.sorted_tables:
+        there = {column["name"] for column in seen.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in there:
+                definition = CreateColumn(column).compile(dialect=connection.dialect)
+                unless = "IF NOT EXISTS " if connection.dialect.name == "postgresql" else ""
+                statement = f'ALTER TABLE "{table.name}" ADD COLUMN {unless}{definition}'
+                connection.exec_driver_sql(statement)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -4,7 +4,6 @@ safe.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,44 +13,38 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Row, select, update
 
-from engine import consent, contact
+from engine import contact
 from engine.catalog import Bundle
 from engine.channels.delivery import Adapter, DeliveryStatus, Message, Repeat
 from engine.errors import InvalidInput, LiveStateUnavailable, Unavailable
-from engine.holds import commercial
 from engine.ledger import keys, live, tables
 from engine.ledger.clock import from_milliseconds, milliseconds
+from engine.ledger.facts import contact_of
 from engine.ledger.journal import insert_new
 from engine.ledger.ledger import Ledger
-from engine.types import Contact, ContactKind
+from engine.ledger.permission import NOT_RECONCILED, Gate, Verdict
+from engine.ledger.ports import FeatureReader
+from engine.types import ContactKind
 
-AUTHORISE = live.Script("authorise")
 SETTLE = live.Script("settle")
-_FRESH_SECONDS = 0.5
-"""A delivery starts within this time of its authorisation: shorter than an acknowledgement of a
-hold waits for deliveries that were authorised before it (Ledger.let_land).
-"""
-_ATTEMPTS = 3
-_LEASE_MILLISECONDS = 20_000
-"""Longer than any adapter's time limit: after it, a delivery no longer counts as in flight."""
 
 
 class SendStatus(StrEnum):
-    """`refused`: a hold, a missing consent or a full limit; `unknown`: it may have arrived and is
-    not repeated.
+    """`refused`: a hold, a missing consent, a full limit, for good. `waits`: quiet hours, nothing
+    else; the same message may be sent again once they are over. `unknown`: it may have arrived and
+    is not repeated.
     """
 
     DELIVERED = "delivered"
     REFUSED = "refused"
+    WAITS = "waits"
     FAILED = "failed"
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendResult:
-    """What became of a message; `reason` such as `hold:complaint:4711`, `until` when a full limit
-    frees.
-    """
+    """What became of a message; `reason` such as `hold:complaint:4711`, `until` when that ends."""
 
     status: SendStatus
     message_id: str
@@ -69,11 +62,15 @@ class Sender:
     """Sends messages through the adapters of their channels."""
 
     def __init__(
-        self, ledger: Ledger, adapters: Mapping[str, Adapter], bundle: Callable[[], Bundle]
+        self,
+        ledger: Ledger,
+        adapters: Mapping[str, Adapter],
+        bundle: Callable[[], Bundle],
+        reader: FeatureReader,
     ) -> None:
         self._ledger = ledger
         self._adapters = adapters
-        self._bundle = bundle
+        self._gate = Gate(ledger, reader, bundle)
 
     async def send(self, message: Message) -> SendResult:
         """Sends one message at most as often as its channel allows.
@@ -96,80 +93,54 @@ class Sender:
             return settled
         if before.attempts > 1 and adapter.repeat is Repeat.AT_MOST_ONCE:
             return await self._recall(message, "an earlier attempt may have arrived")
-        refusal = await self._authorise_or_take_back(message)
-        if refusal is not None:
-            return await self._refuse(message, refusal, before.attempts > 1)
+        verdict = await self._ask_or_take_back(message)
+        if verdict.waits:
+            return await self._wait(message, verdict)
+        if not verdict.allowed:
+            return await self._refuse(message, verdict, before.attempts > 1)
+        if verdict.exemptions:  # no hold covers what is exempt: the time this takes is no matter
+            await self._log_exemptions(message, verdict.exemptions)
         return await self._deliver(adapter, message)
 
-    async def _authorise_or_take_back(self, message: Message) -> tuple[str, datetime | None] | None:
-        """The refusal, or None. Where Redis can't say, this attempt delivered nothing and does not
-        count as one.
+    async def _ask_or_take_back(self, message: Message) -> Verdict:
+        """The verdict. Where Redis can't say, this attempt delivered nothing and does not count as
+        one.
         """
         try:
-            refusal = await self._authorise_just_now(message)
-            if refusal is None or refusal[0] != "not_reconciled":
-                return refusal
+            verdict = await self._gate.ask(message)
+            if verdict.reason != NOT_RECONCILED:
+                return verdict
             reason = "the live state is not reconciled: nothing leaves until it is"
         except LiveStateUnavailable as error:
             reason = str(error)
+        await self._take_back(message)
+        raise DeliveryPending(reason)
+
+    async def _take_back(self, message: Message) -> None:
         await self._ledger.journal.write(
             lambda connection: _take_back(connection, message.message_id)
         )
-        raise DeliveryPending(reason)
 
-    async def _authorise_just_now(self, message: Message) -> tuple[str, datetime | None] | None:
-        """A permission that took long is asked for again: a hold may have overtaken it."""
-        for _ in range(_ATTEMPTS):
-            asked = time.monotonic()
-            refusal = await self._authorise(message)
-            if refusal is not None or time.monotonic() - asked < _FRESH_SECONDS:
-                return refusal
-        raise LiveStateUnavailable("Redis is too slow to authorise a delivery")
-
-    async def _authorise(self, message: Message) -> tuple[str, datetime | None] | None:
-        bundle = self._bundle()
-        action = bundle.actions.get(message.action)
-        if action is None:
-            return f"unknown_action:{message.action}", None
-        if message.channel not in bundle.channels:
-            return f"unknown_channel:{message.channel}", None
-        tags = sorted({*message.tags, *action.tags})  # the bundle may say more than it did then
-        free = message.exempt is not None and action.exempt is not None
-        exempt = free and not commercial(message.purpose, tags)
-        counters = contact.counters(bundle, action, message.channel, message.at)
-        facts = {
-            "purpose": message.purpose,
-            "tags": tags,
-            "exempt": int(exempt),
-            "careful": int(exempt and not counters),
-            "consent": f"c:{message.purpose}:{message.channel}",
-            "default": int(consent.default(bundle, message.purpose, message.channel)),
-        }
-        reply = await AUTHORISE(
-            self._ledger.redis,
-            [keys.MARKER, keys.live(message.customer), keys.contacts(message.customer)],
-            [
-                message.message_id,
-                live.encode_contact(_contact(message, ContactKind.DISPATCH)),
-                milliseconds(message.at),
-                orjson.dumps(facts),
-                orjson.dumps([_limit(counter) for counter in counters]),
-                live.wall_milliseconds(),
-                _LEASE_MILLISECONDS,
-            ],
+    async def _wait(self, message: Message, verdict: Verdict) -> SendResult:
+        """Nothing was delivered or reserved, and the intent stays open."""
+        await self._take_back(message)
+        return SendResult(
+            status=SendStatus.WAITS,
+            message_id=message.message_id,
+            reason=verdict.reason,
+            until=verdict.until,
         )
-        verdict, until = reply[0].decode(), reply[1]
-        if verdict == "authorised":
-            return None
-        return verdict, from_milliseconds(float(until)) if until else None
 
-    async def _refuse(
-        self, message: Message, refusal: tuple[str, datetime | None], attempted: bool
-    ) -> SendResult:
-        reason, until = refusal
+    async def _refuse(self, message: Message, verdict: Verdict, attempted: bool) -> SendResult:
         if attempted:  # an earlier attempt may have reached the customer: it stays counted
-            return await self._recall(message, f"recalled after an attempt: {reason}")
-        return await self._settle(message, SendStatus.REFUSED, reason, until)
+            return await self._recall(message, f"recalled after an attempt: {verdict.reason}")
+        return await self._settle(message, SendStatus.REFUSED, verdict.reason, verdict.until)
+
+    async def _log_exemptions(self, message: Message, rules: tuple[str, ...]) -> None:
+        said = {"exemptions": orjson.dumps(rules).decode()}
+        await self._ledger.journal.write(
+            lambda connection: _note(connection, message.message_id, said)
+        )
 
     async def _recall(self, message: Message, reason: str) -> SendResult:
         return await self._settle(message, SendStatus.UNKNOWN, reason, recalled=True)
@@ -195,24 +166,24 @@ class Sender:
         recalled: bool = False,
     ) -> SendResult:
         now = milliseconds(self._ledger.clock.now())
-        end = {"state": status.value, "detail": reason, "settled_at": now}
+        end = {
+            "state": status.value,
+            "detail": reason,
+            "until": milliseconds(until) if until else None,
+            "settled_at": now,
+        }
         row = await self._ledger.journal.write(
-            lambda connection: _end(connection, message.message_id, end)
+            lambda connection: _note(connection, message.message_id, end)
         )
         settled = SendStatus(row.state)  # by whichever attempt was first
         landed = settled is SendStatus.UNKNOWN and not recalled
         await self._land(message, "unknown" if landed else _ENDINGS[settled])
-        return SendResult(
-            status=settled,
-            message_id=message.message_id,
-            reason=row.detail,
-            until=until,
-        )
+        return _result(row)
 
     async def _land(self, message: Message, ending: str) -> None:
         names = [keys.live(message.customer), keys.contacts(message.customer)]
-        reserved = live.encode_contact(_contact(message, ContactKind.DISPATCH))
-        delivered = live.encode_contact(_contact(message, ContactKind.DELIVERY))
+        reserved = live.encode_contact(contact_of(message, ContactKind.DISPATCH))
+        delivered = live.encode_contact(contact_of(message, ContactKind.DELIVERY))
         oldest = milliseconds(self._ledger.clock.now() - contact.LONGEST_WINDOW)
         arguments = [
             *(message.message_id, ending, reserved, delivered),
@@ -227,32 +198,6 @@ _ENDINGS = {
     SendStatus.FAILED: "released",
     SendStatus.UNKNOWN: "recalled",
 }
-
-
-def _contact(message: Message, kind: ContactKind) -> Contact:
-    return Contact(
-        id=message.message_id,
-        kind=kind,
-        at=milliseconds(message.at),
-        channel=message.channel,
-        action=message.action,
-        group=message.group,
-        purpose=message.purpose,
-    )
-
-
-def _limit(counter: contact.Counter) -> dict[str, Any]:
-    return {
-        "name": counter.name,
-        "maximum": counter.maximum,
-        "since": counter.since,
-        "window": counter.window,
-        "kinds": live.kind_letters(counter.kinds),
-        "purposes": f",{','.join(sorted(counter.purposes))}," if counter.purposes else "",
-        "channel": counter.channel,
-        "group": counter.group,
-        "action": counter.action,
-    }
 
 
 def _begin(connection: Connection, message: Message) -> Row[Any]:
@@ -293,12 +238,13 @@ def _take_back(connection: Connection, message_id: str) -> int:
     return connection.execute(statement.values(attempts=table.c.attempts - 1)).rowcount
 
 
-def _end(connection: Connection, message_id: str, end: Mapping[str, Any]) -> Row[Any]:
+def _note(connection: Connection, message_id: str, noted: Mapping[str, Any]) -> Row[Any]:
+    """Adds to an intent that is not settled yet; gives the row as it is now."""
     table = tables.messages
     connection.execute(
         update(table)
         .where(table.c.message_id == message_id, table.c.state == "intent")
-        .values(**end)
+        .values(**noted)
     )
     return _row(connection, message_id)
 
@@ -308,6 +254,13 @@ def _row(connection: Connection, message_id: str) -> Row[Any]:
 
 
 def _settled(row: Row[Any]) -> SendResult | None:
-    if row.state == "intent":
-        return None
-    return SendResult(status=SendStatus(row.state), message_id=row.message_id, reason=row.detail)
+    return None if row.state == "intent" else _result(row)
+
+
+def _result(row: Row[Any]) -> SendResult:
+    return SendResult(
+        status=SendStatus(row.state),
+        message_id=row.message_id,
+        reason=row.detail,
+        until=from_milliseconds(row.until) if row.until is not None else None,
+    )

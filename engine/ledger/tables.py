@@ -98,6 +98,8 @@ messages = Table(
     Column("state", String(16), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("detail", Text, nullable=False, server_default=""),
+    Column("until", BigInteger),
+    Column("exemptions", Text, nullable=False, server_default="[]"),
     Column("settled_at", BigInteger),
     Index("messages_of_a_customer", "customer", "at"),
 )

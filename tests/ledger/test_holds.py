@@ -20,7 +20,7 @@ from tests.support.builders import (
     a_message,
     an_action,
 )
-from tests.support.ledgers import FakeChannel, redis_says
+from tests.support.ledgers import FakeChannel, NoFeatures, redis_says
 
 CUSTOMER = a_customer()
 
@@ -156,7 +156,7 @@ async def test_an_operator_places_and_ends_a_hold(ledger: Ledger) -> None:
 async def test_an_operators_hold_waits_for_messages_on_their_way(ledger: Ledger) -> None:
     sale = an_action("upgrade")
     channel = FakeChannel(seconds=0.2)
-    sender = Sender(ledger, {"email": channel}, lambda: a_bundle(sale))
+    sender = Sender(ledger, {"email": channel}, lambda: a_bundle(sale), NoFeatures())
     send = asyncio.create_task(sender.send(a_message("m1", sale)))
     await channel.busy.wait()
     await ledger.place_operator_hold(CUSTOMER, ["sales"], [], "moving", "ann", None)

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from engine.catalog import Bundle
 from engine.channels.delivery import DeliveryStatus, Message, Repeat
 from engine.errors import InvalidInput, LiveStateUnavailable, Unavailable
-from engine.ledger import Ledger, keys, tables
+from engine.ledger import Ledger, keys, permission, tables
 from engine.ledger.sends import DeliveryPending, Sender, SendResult, SendStatus
 from engine.types import Contact, ContactKind
 from tests.support.builders import (
@@ -32,7 +32,14 @@ from tests.support.builders import (
     an_action,
 )
 from tests.support.hammer import MESSAGES
-from tests.support.ledgers import FakeChannel, reconcile, redis_calls, redis_says, standing_at
+from tests.support.ledgers import (
+    FakeChannel,
+    NoFeatures,
+    reconcile,
+    redis_calls,
+    redis_says,
+    standing_at,
+)
 from tests.support.servers import Server
 
 DELIVERED, REJECTED, UNKNOWN = (
@@ -53,7 +60,7 @@ def ledger(ledger: Ledger) -> Ledger:
 
 def a_sender(ledger: Ledger, channel: FakeChannel | None = None, bundle: Bundle = BUNDLE) -> Sender:
     """A sender with one channel, e-mail."""
-    return Sender(ledger, {"email": channel or FakeChannel()}, lambda: bundle)
+    return Sender(ledger, {"email": channel or FakeChannel()}, lambda: bundle, NoFeatures())
 
 
 async def contacts(ledger: Ledger, customer: str | None = None) -> list[Contact]:
@@ -119,7 +126,7 @@ async def test_an_action_or_channel_that_the_bundle_lost_is_refused(ledger: Ledg
     channel = FakeChannel()
     gone = await a_sender(ledger, channel, a_bundle()).send(a_message())
     assert (gone.status, gone.reason) == (SendStatus.REFUSED, "unknown_action:upgrade")
-    sender = Sender(ledger, {"fax": channel}, lambda: BUNDLE)
+    sender = Sender(ledger, {"fax": channel}, lambda: BUNDLE, NoFeatures())
     odd = await sender.send(a_message("m2", channel="fax"))
     assert (odd.status, odd.reason) == (SendStatus.REFUSED, "unknown_channel:fax")
     assert channel.started == []
@@ -128,14 +135,14 @@ async def test_an_action_or_channel_that_the_bundle_lost_is_refused(ledger: Ledg
 async def test_a_refused_consent_refuses_the_message(ledger: Ledger) -> None:
     await ledger.set_consent(a_customer(), "sales", "email", False, "desk", NOW)
     result = await a_sender(ledger).send(a_message())
-    assert (result.status, result.reason) == (SendStatus.REFUSED, "consent")
+    assert (result.status, result.reason) == (SendStatus.REFUSED, "consent:sales:email")
     await ledger.set_consent(a_customer(), "sales", "email", True, "desk", NOW)
     assert (await a_sender(ledger).send(a_message("m2"))).status is SendStatus.DELIVERED
 
 
 async def test_a_consent_that_is_not_recorded_is_what_the_bundle_says(ledger: Ledger) -> None:
     opt_in = a_bundle(SALE, purposes=[a_purpose("sales", refused_on=["email"])])
-    assert (await a_sender(ledger, bundle=opt_in).send(a_message())).reason == "consent"
+    assert (await a_sender(ledger, bundle=opt_in).send(a_message())).reason == "consent:sales:email"
     await ledger.set_consent(a_customer(), "sales", "email", True, "desk", NOW)
     assert (await a_sender(ledger, bundle=opt_in).send(a_message("m2"))).reason == ""
 
@@ -335,22 +342,19 @@ async def test_a_permission_that_arrives_late_is_asked_for_again(
 ) -> None:
     """The acknowledgement of a hold does not wait for ever: a stalled sender must look again."""
     channel = FakeChannel()
-    sender = a_sender(ledger, channel)
-    ask = sender._authorise  # pyright: ignore[reportPrivateUsage]
-    asked: list[object] = []
+    authorise, answers = permission.AUTHORISE, list[Any]()
 
-    async def slow(message: Message) -> Any:
-        verdict = await ask(message)
-        asked.append(verdict)
-        if len(asked) == 1:
+    async def slow(*call: Any) -> Any:
+        answers.append(await authorise(*call))
+        if len(answers) == 1:
             await ledger.place_hold(a_customer(), a_hold())
             await asyncio.sleep(0.6)
-        return verdict
+        return answers[-1]
 
-    monkeypatch.setattr(sender, "_authorise", slow)
-    result = await sender.send(a_message())
-    assert asked == [None, ("hold:complaint:4711", None)]
-    assert result.status is SendStatus.REFUSED
+    monkeypatch.setattr(permission, "AUTHORISE", slow)
+    result = await a_sender(ledger, channel).send(a_message())
+    assert answers == [1]
+    assert (result.status, result.reason) == (SendStatus.REFUSED, "hold:complaint:4711")
     assert channel.started == []
     assert await contacts(ledger) == []
 

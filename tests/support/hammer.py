@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.ledger.sends import Sender
 from tests.support.builders import a_bundle, a_limit, a_message, an_action
-from tests.support.ledgers import FakeChannel, opened
+from tests.support.ledgers import FakeChannel, NoFeatures, opened
 
 MESSAGES = 5
 
@@ -23,7 +23,7 @@ async def hammer(folder: Path, redis_url: str, number: str) -> None:
     """Sends all messages at once."""
     bundle = a_bundle(an_action("upgrade"), limits=[a_limit(maximum=2)])
     async with opened(folder, redis_url) as ledger:
-        sender = Sender(ledger, {"email": FakeChannel()}, lambda: bundle)
+        sender = Sender(ledger, {"email": FakeChannel()}, lambda: bundle, NoFeatures())
         sends = (sender.send(a_message(f"p{number} m{n}")) for n in range(MESSAGES))
         results = await asyncio.gather(*sends)
     sys.stdout.write("".join(f"{result.status}\n" for result in results))

@@ -32,7 +32,7 @@ from tests.support.builders import (
     an_action,
     an_event,
 )
-from tests.support.ledgers import FakeChannel, decided, opened, reconcile, redis_says
+from tests.support.ledgers import FakeChannel, NoFeatures, decided, opened, reconcile, redis_says
 from tests.support.servers import valkey
 from tests.support.temporal import FakeExecution, FakeTemporal
 from workflows import rebuild as rebuilding
@@ -80,7 +80,9 @@ async def live_through_much(ledger: Ledger) -> None:
         )
     )
     for number, answer in enumerate(DeliveryStatus):
-        sender = Sender(ledger, {"email": FakeChannel(answers=[answer])}, lambda: BUNDLE)
+        sender = Sender(
+            ledger, {"email": FakeChannel(answers=[answer])}, lambda: BUNDLE, NoFeatures()
+        )
         message = a_message(
             f"m{number}", SALE, customer=other, at=now - timedelta(seconds=number + 1)
         )
@@ -131,7 +133,7 @@ async def test_a_rebuild_forgets_what_the_journal_does_not_know(ledger: Ledger) 
 async def test_limits_count_on_after_a_rebuild(wiped_ledger: Ledger) -> None:
     await rebuild(wiped_ledger)
     now = wiped_ledger.clock.now()
-    sender = Sender(wiped_ledger, {"email": FakeChannel()}, lambda: BUNDLE)
+    sender = Sender(wiped_ledger, {"email": FakeChannel()}, lambda: BUNDLE, NoFeatures())
     for number in range(3):
         await sender.send(a_message(f"m{number}", SALE, at=now))
     await redis_says(wiped_ledger, "FLUSHALL")
@@ -145,11 +147,11 @@ async def test_contacts_older_than_todays_windows_are_kept_for_longer_ones(
     ledger: Ledger,
 ) -> None:
     now = ledger.clock.now()
-    sender = Sender(ledger, {"email": FakeChannel()}, lambda: BUNDLE)
+    sender = Sender(ledger, {"email": FakeChannel()}, lambda: BUNDLE, NoFeatures())
     await sender.send(a_message("m1", SALE, at=now - 80 * DAY))
     await rebuild(ledger)
     longer = a_bundle(SALE, limits=[a_limit(maximum=1, window=90 * DAY)])
-    sender = Sender(ledger, {"email": FakeChannel()}, lambda: longer)
+    sender = Sender(ledger, {"email": FakeChannel()}, lambda: longer, NoFeatures())
     assert (await sender.send(a_message("m2", SALE, at=now))).reason == "limit:two-a-week"
 
 
@@ -371,7 +373,7 @@ async def test_after_a_kill_nothing_sells_before_the_rebuild_and_all_is_back_aft
 ) -> None:
     other = a_customer("other")
     assert await shown(killed, other) == ["help"]
-    sender = Sender(killed, {"email": FakeChannel()}, lambda: BUNDLE)
+    sender = Sender(killed, {"email": FakeChannel()}, lambda: BUNDLE, NoFeatures())
     message = a_message("late", SALE, customer=other, at=killed.clock.now())
     with pytest.raises(DeliveryPending):
         await sender.send(message)

@@ -1,0 +1,235 @@
+"""Whether a message may leave now: the guards of a decision, asked again and held to."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+from redis.exceptions import NoScriptError, RedisError
+
+from engine import contact, guards, names, volumes
+from engine.catalog import Action, Bundle
+from engine.channels.delivery import Message
+from engine.errors import LiveStateUnavailable
+from engine.holds import commercial
+from engine.ledger import keys, live
+from engine.ledger.clock import milliseconds
+from engine.ledger.facts import contact_of
+from engine.ledger.ledger import Ledger
+from engine.ledger.ports import FeatureReader
+from engine.moment import Moment, moment
+from engine.shelf import Place, place
+from engine.types import ContactKind, Drop, FeatureRow, Request, Reservation, Snapshot, Stage
+
+AUTHORISE = live.Script("authorise")
+FRESH_SECONDS = 0.5
+"""A delivery starts within this time of its authorisation: shorter than an acknowledgement of a
+hold waits for deliveries that were authorised before it (Ledger.let_land).
+"""
+NOT_RECONCILED = "not_reconciled"
+_LATE_MOST = 3
+_ATTEMPTS = 60
+_STEP_ASIDE_SECONDS = 0.02
+_LEASE_MILLISECONDS = 20_000
+"""Longer than any adapter's time limit: after it, a delivery no longer counts as in flight."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Whether a message may leave: `reason` is empty, or the rule that stops it until `until`.
+
+    `waits`: nothing but quiet hours that pass. `exemptions` are the rules that only its class of
+    exemption lets it pass, `reserves` what it takes out of volumes.
+    """
+
+    reason: str = ""
+    until: datetime | None = None
+    waits: bool = False
+    exemptions: tuple[str, ...] = ()
+    reserves: tuple[Reservation, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        """Whether nothing stops it."""
+        return not self.reason
+
+
+class Gate:
+    """Lets messages out, one customer's state at a time."""
+
+    def __init__(self, ledger: Ledger, reader: FeatureReader, bundle: Callable[[], Bundle]) -> None:
+        self._ledger = ledger
+        self._reader = reader
+        self._bundle = bundle
+
+    async def ask(self, message: Message) -> Verdict:
+        """Judges a message on the state as it is; one that may leave has its contact reserved.
+
+        Where something else was faster, or the permission took so long that a hold may have
+        overtaken it, it is judged again. Raises LiveStateUnavailable.
+        """
+        late = 0
+        for attempt in range(_ATTEMPTS):
+            state, row = await self._read(message)
+            verdict = judge(message, state, row, self._bundle())
+            if not verdict.allowed:
+                return verdict
+            asked = time.monotonic()
+            if not await self._reserve(message, state, verdict):
+                await asyncio.sleep(random.uniform(0, _STEP_ASIDE_SECONDS * min(attempt, 5)))
+                continue
+            if time.monotonic() - asked < FRESH_SECONDS:
+                return verdict
+            late += 1
+            if late == _LATE_MOST:
+                raise LiveStateUnavailable("Redis is too slow to authorise a delivery")
+        raise LiveStateUnavailable(
+            "this customer's state changes faster than a delivery can be authorised"
+        )
+
+    async def _read(self, message: Message) -> tuple[live.LiveState, FeatureRow]:
+        since = milliseconds(message.at - contact.horizon(self._bundle()))
+        customer = message.customer
+        reads = (keys.MARKER, keys.live(customer), keys.contacts(customer))
+        try:
+            for _ in range(2):
+                pipe = self._ledger.redis.pipeline(transaction=False)
+                live.READ.queue(pipe, reads, (since,))
+                self._reader.queue(pipe, customer)
+                reply, row = await pipe.execute(raise_on_error=False)
+                if isinstance(reply, NoScriptError):
+                    await live.READ.load(self._ledger.redis)
+                    continue
+                if isinstance(reply, Exception):
+                    raise reply
+                return live.decode_state(reply), self._features(row)
+        except (RedisError, OSError) as error:
+            raise live.unavailable(error) from error
+        raise LiveStateUnavailable("Redis forgets its scripts")
+
+    def _features(self, row: Any) -> FeatureRow:
+        """What can't be read is unknown: guards know what that means."""
+        try:
+            return FeatureRow() if isinstance(row, Exception) else self._reader.decode(row)
+        except (LiveStateUnavailable, ValueError):
+            return FeatureRow()
+
+    async def _reserve(self, message: Message, state: live.LiveState, verdict: Verdict) -> bool:
+        flight = {
+            "purpose": message.purpose,
+            "tags": message.tags,
+            "exempt": int(_exempt(message, self._bundle().actions[message.action])),
+            "expires": live.wall_milliseconds() + _LEASE_MILLISECONDS,
+        }
+        customer = message.customer
+        reply = await AUTHORISE(
+            self._ledger.redis,
+            [keys.MARKER, keys.live(customer), keys.contacts(customer)],
+            [
+                state.version,
+                state.marker,
+                message.message_id,
+                live.encode_contact(contact_of(message, ContactKind.DISPATCH)),
+                milliseconds(message.at),
+                orjson.dumps(flight),
+            ],
+        )
+        return reply == 1
+
+
+def judge(message: Message, state: live.LiveState, row: FeatureRow, bundle: Bundle) -> Verdict:
+    """What the guards of a decision say to a message on a state."""
+    action = bundle.actions.get(message.action)
+    if action is None:
+        return Verdict(reason=f"unknown_action:{message.action}")
+    if message.channel not in bundle.channels:
+        return Verdict(reason=f"unknown_channel:{message.channel}")
+    if message.purpose not in bundle.purposes:
+        return Verdict(reason=f"unknown_purpose:{message.purpose}")
+    said = place(bundle, as_said(message, action), message.channel)
+    now = moment_of(message, state, row, bundle)
+    drops = [*guards.silences(said, now), *guards.contact_obstacles(said, now)]
+    if drops:
+        return _refusal(drops, said)
+    reserves = volumes.taken(said, now, ())
+    if isinstance(reserves, Drop):
+        return Verdict(reason=reserves.rule, until=reserves.until)
+    return Verdict(exemptions=guards.exemptions(said, now), reserves=reserves)
+
+
+def as_said(message: Message, action: Action) -> Action:
+    """The action as the message says it: the bundle may say more of it than it did then.
+
+    Exempt only where both say so and it does not sell.
+    """
+    return replace(
+        action,
+        purpose=message.purpose,
+        tags=_tags(message, action),
+        exempt=action.exempt if _exempt(message, action) else None,
+    )
+
+
+def _tags(message: Message, action: Action) -> tuple[str, ...]:
+    return tuple(sorted({*message.tags, *action.tags}))
+
+
+def _exempt(message: Message, action: Action) -> bool:
+    free = message.exempt is not None and action.exempt is not None
+    return free and not commercial(message.purpose, _tags(message, action))
+
+
+def moment_of(message: Message, state: live.LiveState, row: FeatureRow, bundle: Bundle) -> Moment:
+    """The moment at which a message leaves; its own earlier reservation never counts against it."""
+    snapshot = replace(
+        _known(state, message.customer), features=row.values, feature_times=row.times
+    )
+    others = tuple(one for one in snapshot.contacts if one.id != message.message_id)
+    snapshot = replace(snapshot, contacts=others)
+    request = Request(
+        decision_id=message.decision_id,
+        customer=message.customer,
+        channel=message.channel,
+        now=message.at,
+        seed=0,
+        journey=message.journey,
+    )
+    features = names.known_features(snapshot, bundle, message.at).features
+    return moment(
+        bundle,
+        message.channel,
+        message.at,
+        snapshot,
+        names.names(request, snapshot, bundle, features, {}),
+        journey=message.journey,
+        sending=True,
+    )
+
+
+def _known(state: live.LiveState, customer: str) -> Snapshot:
+    """While nothing is reconciled, what is there may only forbid: holds and refused consents."""
+    snapshot = state.snapshot(customer)
+    if snapshot.reconciled:
+        return snapshot
+    refused = {name: False for name, granted in state.consents.items() if not granted}
+    return replace(snapshot, holds=state.holds, consents=refused)
+
+
+def _refusal(drops: list[Drop], said: Place) -> Verdict:
+    """What waits for a rebuild waits, then what stops it for good, then quiet hours that pass."""
+    if any(drop.rule == NOT_RECONCILED for drop in drops):
+        return Verdict(reason=NOT_RECONCILED)
+    final = next((drop for drop in drops if not _passes(drop, said)), None)
+    drop = final or drops[0]
+    return Verdict(reason=drop.rule, until=drop.until, waits=final is None)
+
+
+def _passes(drop: Drop, said: Place) -> bool:
+    waiting: Iterator[str] = (f"quiet_hours:{one.name}" for one in said.quiet_hours if one.waits)
+    return drop.stage is Stage.QUIET_HOURS and drop.rule in waiting
