@@ -35,7 +35,8 @@ def decide(request: Request, snapshot: Snapshot, bundle: Bundle, scorer: Scorer)
     weighed = arbitration.weigh(survivors, funnel.moment)
     models = {f"model.{name}": score for name, score in customer.customer.items()}
     pairs = [(one.action, request.channel) for one in weighed]
-    scores = propensity.merged(customer, scorer.acceptance({**known.features, **models}, pairs))
+    acceptance = scorer.acceptance({**known.features, **models}, pairs)
+    scores = propensity.merged(customer, acceptance, [one.action.name for one in weighed])
     level, because = level_of(snapshot, known, scores)
     if request.superseded:
         because = (*because, SUPERSEDED)

@@ -30,7 +30,7 @@ from engine.ledger.clock import milliseconds
 from engine.ledger.journal import insert_new
 from engine.ledger.patience import Breaker, within
 from engine.propensity import Scorer
-from engine.record import decision_of, record
+from engine.record import Seal, decision_of, record, seal_of
 from engine.shelf import shelf
 from engine.types import (
     Decision,
@@ -124,16 +124,30 @@ class Decider:
         """
         started = time.perf_counter()
         bundle = self._bundle()
-        if ask.channel not in bundle.channels:
-            names = ", ".join(bundle.channels)
-            raise UnknownChannel(
-                f"{ask.channel!r} is not a channel of this bundle; the channels are {names}"
-            )
+        _check_channel(ask, bundle)
         try:
             decision = await self._decide_live(ask, bundle, started)
         except LiveStateUnavailable as error:
             decision = await self._decide_blind(ask, bundle, error)
         return Answer(decision=decision, took_ms=(time.perf_counter() - started) * 1000)
+
+    async def ask_about(self, ask: Ask) -> tuple[Request, Snapshot]:
+        """What `decide` would be given for a question now; nothing is decided or recorded.
+
+        Raises UnknownChannel and LiveStateUnavailable.
+        """
+        bundle = self._bundle()
+        _check_channel(ask, bundle)
+        attempt = _Attempt(
+            self._ledger,
+            self._reader,
+            self._scorer,
+            bundle,
+            ask,
+            end=time.perf_counter() + ask.deadline_ms / 1000,
+            breaker=self._breaker,
+        )
+        return await attempt.gather()
 
     async def _decide_live(self, ask: Ask, bundle: Bundle, started: float) -> Decision:
         end = started + ask.deadline_ms / 1000
@@ -158,12 +172,20 @@ class Decider:
         if not ask.dry_run:
             row = {
                 "decision_id": decision.decision_id,
-                "record": record(request, snapshot, decision),
+                "record": record(request, snapshot, decision, self._ledger.site.seal_key),
             }
             await self._ledger.journal.write(
                 lambda connection: insert_new(connection, tables.spool, row)
             )
         return decision
+
+
+def _check_channel(ask: Ask, bundle: Bundle) -> None:
+    if ask.channel not in bundle.channels:
+        names = ", ".join(bundle.channels)
+        raise UnknownChannel(
+            f"{ask.channel!r} is not a channel of this bundle; the channels are {names}"
+        )
 
 
 def request_of(ask: Ask, now: datetime, superseded: bool = False) -> Request:
@@ -292,16 +314,15 @@ class _Attempt:
         self, state: live.LiveState, row: FeatureRow, instead_of: bytes | None = None
     ) -> Decision:
         for _ in range(_ATTEMPTS):
-            now = self.ask.at or self.ledger.clock.now()
-            request = request_of(self.ask, now, superseded=instead_of is not None)
-            snapshot = replace(
-                state.snapshot(self.ask.customer), features=row.values, feature_times=row.times
-            )
+            request, snapshot = self._question(state, row, superseded=instead_of is not None)
             decision = decide(request, snapshot, self.bundle, self.scorer)
             if self.ask.dry_run:
                 return decision
             refused = await self._commit(
-                state, record(request, snapshot, decision), decision.decision_id, instead_of
+                state,
+                record(request, snapshot, decision, self.ledger.site.seal_key),
+                decision.decision_id,
+                instead_of,
             )
             if refused is None:
                 return decision
@@ -311,6 +332,19 @@ class _Attempt:
         raise LiveStateUnavailable(
             "this customer's state changes faster than a decision can be made"
         )
+
+    async def gather(self) -> tuple[Request, Snapshot]:
+        """What a decision would be made from now."""
+        return self._question(*await self._read(claim=False))
+
+    def _question(
+        self, state: live.LiveState, row: FeatureRow, superseded: bool = False
+    ) -> tuple[Request, Snapshot]:
+        now = self.ask.at or self.ledger.clock.now()
+        snapshot = replace(
+            state.snapshot(self.ask.customer), features=row.values, feature_times=row.times
+        )
+        return request_of(self.ask, now, superseded), snapshot
 
     async def _read(self, claim: bool) -> tuple[live.LiveState, FeatureRow]:
         names, arguments = list(self._names), [milliseconds(self._oldest)]
@@ -421,11 +455,17 @@ def _on_channel(offer: Offer, bundle: Bundle, channel: str) -> bool:
 
 
 async def stored_decision(ledger: Ledger, decision_id: str) -> Decision | None:
-    """The decision of a record, or None where it can't be found. Raises LiveStateUnavailable."""
+    """The decision of a record, or None where it can't be found or was tampered with.
+
+    Raises LiveStateUnavailable.
+    """
     try:
-        return decision_of(await ledger.raw_record(decision_id))
+        kept = await ledger.raw_record(decision_id)
     except (JournalUnavailable, UnknownDecision):
         return None
+    if seal_of(kept, ledger.site.seal_key, decision_id) is Seal.TAMPERED:
+        return None
+    return decision_of(kept)
 
 
 def still_legal(

@@ -28,12 +28,19 @@ class Scorer(Protocol):
 
 
 class Recorded:
-    """A scorer that repeats what the models said when a decision was made."""
+    """A scorer that repeats what the models said when a decision was made, by action.
 
-    def __init__(self, scores: Scores, scored: Sequence[str]) -> None:
-        """`scored`: the actions that were scored, in the order of `scores.acceptance`."""
+    Asked for the same actions it gives the same answer; asked for others as well, it has no
+    propensity for those that were not scored then, and stops where the deadline had cut in.
+    """
+
+    def __init__(self, scores: Scores, scored: Sequence[str] = ()) -> None:
+        """`scored`: the actions that were asked for, where the scores themselves don't say."""
         self._scores = scores
-        self._acceptance = dict(zip(scored, scores.acceptance, strict=True))
+        asked = tuple(scores.scored or scored)
+        self._acceptance = dict(zip(asked, scores.acceptance, strict=False))
+        self._evidence = dict(zip(asked, scores.evidence, strict=False))
+        self._late = frozenset(asked[len(scores.acceptance) :])
 
     def customer_scores(self, features: Mapping[str, Scalar]) -> Scores:
         """The recorded scores of the customer."""
@@ -43,15 +50,21 @@ class Recorded:
         self, features: Mapping[str, Scalar], pairs: Sequence[tuple[Action, str]]
     ) -> Scores:
         """What was recorded; no propensity for an action that was not scored then."""
-        known = tuple(self._acceptance.get(action.name) for action, _ in pairs)
-        return replace(self._scores, acceptance=known)
+        asked = [action.name for action, _ in pairs]
+        while asked and asked[-1] in self._late:
+            asked.pop()
+        known = tuple(self._acceptance.get(name) for name in asked)
+        counted = tuple(self._evidence.get(name, (0, 0)) for name in asked if self._evidence)
+        return replace(self._scores, acceptance=known, evidence=counted)
 
 
-def merged(customer: Scores, acceptance: Scores) -> Scores:
-    """Both answers as one, as it is recorded."""
+def merged(customer: Scores, acceptance: Scores, scored: Sequence[str]) -> Scores:
+    """Both answers as one, as it is recorded; `scored` names the actions that were asked for."""
     return Scores(
         customer={**acceptance.customer, **customer.customer},
         acceptance=acceptance.acceptance,
+        evidence=acceptance.evidence,
+        scored=tuple(scored),
         models={**customer.models, **acceptance.models},
         backend=acceptance.backend if acceptance.backend != "none" else customer.backend,
         because=tuple(dict.fromkeys((*customer.because, *acceptance.because))),

@@ -285,14 +285,15 @@ class Scores:
 
     `customer` holds scores of the customer alone (`churn`); `acceptance` one propensity per
     (action, channel) asked for, in order, None where no model could say; where it is shorter than
-    what was asked for, the deadline cut in. `evidence` is what each was learned from, as positive
-    and negative answers; empty where nothing counts them. `models` maps a model's name to its
-    artefact hash, `because` says what was missing.
+    what was asked for, the deadline cut in. `scored` names the actions that were asked for.
+    `evidence` is what each was learned from, as positive and negative answers; empty where nothing
+    counts them. `models` maps a model's name to its artefact hash, `because` says what was missing.
     """
 
     customer: Mapping[str, float] = field(default_factory=dict[str, float])
     acceptance: tuple[float | None, ...] = ()
     evidence: tuple[tuple[int, int], ...] = ()
+    scored: tuple[str, ...] = ()
     models: Mapping[str, str] = field(default_factory=dict[str, str])
     backend: str = "none"
     because: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.ledger.clock import Clock
+from engine.record import seal_key
 
 BUNDLES = Path(__file__).parent.parent / "bundles"
 
@@ -37,6 +38,11 @@ class Site:
     webhook_secret: str = field(default="", repr=False)
     temporal_tls: Tls | None = None
     temporal_api_key: str = field(default="", repr=False)
+
+    @property
+    def seal_key(self) -> bytes:
+        """The key by which records of decisions are sealed."""
+        return seal_key(self.key)
 
     @property
     def archive(self) -> Path:

@@ -52,7 +52,7 @@ BUNDLE = a_bundle(
     an_action("tv", group="tv", rules=[a_rule("services.internet != 'No'", unknown_passes=True)]),
     an_action("save", purpose="retention", tags=["commercial"], value="50 * model.churn"),
     an_action("tip", purpose="nurture", channels=["web", "email"], prior=0.02),
-    an_action("help", purpose="service", exempt="service", lever=20),
+    an_action("help", purpose="service", exempt="service", lever=20.0),
     an_action("survey", purpose="survey", rules=[a_rule("not journey.complaint")]),
     an_action("step", purpose="nurture", tags=["onboarding"], only_for_journeys=True),
     an_action("summer", starts=NOW.date(), ends=(NOW + 2 * DAY).date(), mandatory=True),
@@ -61,11 +61,11 @@ BUNDLE = a_bundle(
         a_limit("messages", maximum=2, per="purpose", per_channel=True),
     ],
     weights=[
-        a_weight("group:tv", 35, "context.page == 'tv'"),
-        a_weight("purpose:service", 50, "journey.complaint"),
+        a_weight("group:tv", 35.0, "context.page == 'tv'"),
+        a_weight("purpose:service", 50.0, "journey.complaint"),
     ],
-    purposes=[a_purpose("retention", refused_on=["email"], lever=7)],
-    groups={"tv": -5},
+    purposes=[a_purpose("retention", refused_on=["email"], lever=7.0)],
+    groups={"tv": -5.0},
     max_ages={"billing": 30 * DAY, "contract": 400 * DAY},
     fallbacks={"*": "tip"},
     minimum_propensity=0.01,
@@ -276,8 +276,17 @@ def test_an_action_that_was_not_scored_has_its_prior_under_another_bundle() -> N
     assert offers == {**known, "new": 0.4}
 
 
+def at_least(propensity: float) -> Bundle:
+    """The same business with a threshold."""
+    raised = {
+        name: replace(action, minimum_propensity=propensity)
+        for name, action in BUNDLE.actions.items()
+    }
+    return replace(BUNDLE, actions=raised)
+
+
 def test_what_a_threshold_dropped_after_scoring_keeps_its_score_as_well() -> None:
-    strict = replace(BUNDLE, minimum_propensity=0.3)
+    strict = at_least(0.3)
     kept = a_record(strict, explain=True)
     dropped = [one for one in decision_of(kept).candidates if one.drops]
     assert Stage.PROPENSITY in {one.drops[0].stage for one in dropped}
