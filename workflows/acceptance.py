@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -26,6 +27,8 @@ _PATIENCE_SECONDS = 15.0
 _TURN_SECONDS = 0.2
 
 Features = Mapping[str, Mapping[str, Scalar]]
+Starts = Mapping[str, Sequence[datetime]]
+"""When journeys of each kind began for a customer."""
 
 
 class Journeys(Protocol):
@@ -39,11 +42,15 @@ class Journeys(Protocol):
         """The hold that an event puts in force."""
         ...
 
-    def opened_by(self, event: Event, running: Sequence[JourneyState]) -> tuple[JourneyState, ...]:
+    def opened_by(
+        self, event: Event, running: Sequence[JourneyState], starts: Starts
+    ) -> tuple[JourneyState, ...]:
         """The journeys that an event opens, as they stand before a worker has looked at them."""
         ...
 
-    async def hand_over(self, event: Event, running: Sequence[JourneyState]) -> tuple[str, ...]:
+    async def hand_over(
+        self, event: Event, running: Sequence[JourneyState], starts: Starts
+    ) -> tuple[str, ...]:
         """Delivers an event to its journeys. Raises JourneysUnavailable."""
         ...
 
@@ -176,9 +183,12 @@ class Acceptance:
             return replace(arrival, progress=Progress.IN_FORCE)
         try:
             running = await self._ledger.journeys(event.customer)
-            for journey in self._journeys.opened_by(event, running):
+            starts = await self._ledger.journal.read(
+                lambda connection: arrivals.starts(connection, event)
+            )
+            for journey in self._journeys.opened_by(event, running, starts):
                 await self._ledger.put_journey(event.customer, journey)
-            journeys = await self._journeys.hand_over(event, running)
+            journeys = await self._journeys.hand_over(event, running, starts)
         except JourneysUnavailable:
             await self._note(event, Progress.IN_FORCE)
             return replace(arrival, progress=Progress.IN_FORCE)

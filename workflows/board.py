@@ -9,7 +9,7 @@ from typing import Any
 
 from temporalio.common import SearchAttributeUpdate
 
-from engine.types import JourneyState
+from engine.types import JourneyState, Planned
 from workflows import search_attributes
 from workflows.steps import DecisionView, Milestone, Proposal, Sent
 
@@ -29,11 +29,14 @@ class Board:
     due: datetime | None = None
     last: str = ""
     words: tuple[str, ...] = ()
+    before: str = ""
+    planned: Planned | None = None
 
     def staged(self, stage: str, owner: str | None, now: datetime) -> Board:
         """In a stage; the time of entry changes only with the stage."""
-        since = self.since if stage == self.stage else now
-        return replace(self, stage=stage, owner=owner or self.owner, since=since)
+        if stage == self.stage:
+            return replace(self, owner=owner or self.owner)
+        return replace(self, stage=stage, owner=owner or self.owner, since=now, before=self.stage)
 
     def awaiting(self, what: str, due: datetime | None) -> Board:
         """Waiting for something, until `due` if there is a limit."""
@@ -66,6 +69,8 @@ class Board:
             since=self.since,
             due=self.due,
             waiting_for=self.waiting_for,
+            before=self.before,
+            planned=self.planned,
         )
 
     def details(self, title: str, milestones: Sequence[Milestone]) -> str:

@@ -15,12 +15,14 @@ from engine.types import Hold, Scalar
 from workflows import calls, steps
 from workflows.board import NOT_SHOWN
 from workflows.standing import Standing
-from workflows.steps import DecisionView, Ending, Heard, HeldBy, Proposal, Sent
+from workflows.steps import DecisionView, Ending, Heard, HeldBy, Proposal, Sent, SentStatus
 
 State = TypeVar("State")
 
 SEND_PATIENCE = timedelta(hours=2)
 HOLD_CHECK = timedelta(days=1)
+QUIET_MAXIMUM = timedelta(days=4)
+"""Longer than any quiet hours, a long weekend counted in: after it, what waits is not sent."""
 ASK_AGAIN_AFTER = timedelta(seconds=30)
 """On the wall: when the engine can't be reached, the journey waits, visibly, and asks again."""
 
@@ -113,7 +115,10 @@ class Journey(Standing):
     async def send(
         self, proposal: Proposal, *, step: str, patience: timedelta = SEND_PATIENCE
     ) -> Sent:
-        """Send what the engine proposed; `patience` limits the retries. A refusal is an answer."""
+        """Send what the engine proposed; `patience` limits the retries. A refusal is an answer.
+
+        Within quiet hours the journey waits, visibly, until they are over.
+        """
         await self._show()
         message_id = self._key(step)
         dispatch = steps.Dispatch(
@@ -125,6 +130,12 @@ class Journey(Standing):
             proposal=proposal,
         )
         sent = await calls.deliver(dispatch, self.clock.wall(patience))
+        latest = self.now + QUIET_MAXIMUM
+        while sent.status is SentStatus.WAITS and sent.until and sent.until <= latest:
+            self._board = self._board.sent(proposal, sent)
+            await self._pause((), sent.until, f"the end of {sent.reason}")
+            again = replace(dispatch, at=self.now)
+            sent = await calls.deliver(again, self.clock.wall(patience))
         self._board = self._board.sent(proposal, sent)
         return sent
 

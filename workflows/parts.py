@@ -22,7 +22,7 @@ from feature_store.push import pushed
 from feature_store.schema import FEATURES
 from models.score import ModelScorer
 from workflows import routing
-from workflows.acceptance import Acceptance, Features
+from workflows.acceptance import Acceptance, Features, Starts
 from workflows.connection import connect
 
 _log = logging.getLogger(__name__)
@@ -101,16 +101,20 @@ class TemporalJourneys:
         """The hold that an event puts in force."""
         return routing.hold_for(event, self._bundle())
 
-    def opened_by(self, event: Event, running: Sequence[JourneyState]) -> tuple[JourneyState, ...]:
+    def opened_by(
+        self, event: Event, running: Sequence[JourneyState], starts: Starts
+    ) -> tuple[JourneyState, ...]:
         """The journeys that an event opens, as they stand before a worker has looked at them."""
         known = {journey.id for journey in running}
         return tuple(
             routing.first_state(event, route)
-            for route in routing.routes(event, running)
+            for route in routing.allowed(event, self._bundle(), running, starts)
             if route.starts and route.journey_id not in known
         )
 
-    async def hand_over(self, event: Event, running: Sequence[JourneyState]) -> tuple[str, ...]:
+    async def hand_over(
+        self, event: Event, running: Sequence[JourneyState], starts: Starts
+    ) -> tuple[str, ...]:
         """Delivers an event to its journeys.
 
         Raises JourneysUnavailable, and does so at once while Temporal is known to be away.
@@ -120,7 +124,9 @@ class TemporalJourneys:
                 f"Temporal at {self._site.temporal_address} was away a moment ago"
             )
         try:
-            return await routing.hand_over(self._client, self._site, event, self._bundle(), running)
+            return await routing.hand_over(
+                self._client, self._site, event, self._bundle(), running, starts
+            )
         except JourneysUnavailable:
             self._closed_until = time.monotonic() + _BREAK_SECONDS
             raise

@@ -36,6 +36,9 @@ CALL = "call"
 CHANNELS = ("email", "whatsapp", CALL)
 MESSAGES = ("email", "whatsapp")
 TAGS = ("renewal",)
+RETENTION = "retention"
+WORTH = 20.0
+"""What a renewal approach is worth, as a priority: half a save offer's."""
 HOLD_SETTLES_IN = timedelta(hours=1)
 RENEWAL_PRODUCTS = ("renew", "contract")
 """What a product is called by which a purchase is seen to be a renewal."""
@@ -72,6 +75,7 @@ class Renewal(Journey):
         if self.now >= course.ends:
             return replace(course, outcome="lapsed", because="the contract ended without an answer")
         self.stage("approached" if course.approaches else "scheduled", owner=DESK)
+        self.plan_next(course)
         heard = await self.wait_for(
             *ANSWERS, HOLD_PLACED, until=self.next_moment(course), what="the customer's answer"
         )
@@ -84,6 +88,14 @@ class Renewal(Journey):
         if course.approaches < len(APPROACHES):
             return course.ends - APPROACHES[course.approaches]
         return course.ends
+
+    def plan_next(self, course: Course) -> None:
+        """Keep a place for the next approach: worth more than most of what is sent."""
+        if course.approaches < len(APPROACHES):
+            at = self.next_moment(course)
+            self.plan(at, channel=MESSAGES[0], purpose=RETENTION, value=WORTH)
+        else:
+            self.plan_nothing()
 
     def answered(self, course: Course, heard: Heard) -> Course:
         """What an event means for the renewal."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from temporalio.client import Client
 from temporalio.common import (
@@ -21,6 +22,7 @@ from temporalio.service import RPCError
 from engine.catalog import Bundle, HoldTerms
 from engine.errors import InvalidEvent, JourneysUnavailable
 from engine.holds import COMMERCIAL, SALES
+from engine.journeys import stopped
 from engine.ledger.site import Site
 from engine.types import Event, Hold, JourneyState, Scalar
 from workflows import search_attributes, steps
@@ -28,6 +30,9 @@ from workflows.clock import JourneyClock
 from workflows.connection import tell
 from workflows.steps import Heard, Opening
 
+_log = logging.getLogger(__name__)
+
+NO_STARTS: Mapping[str, Sequence[datetime]] = {}
 ONBOARDING = "onboarding"
 COMPLAINT = "complaint"
 RENEWAL = "renewal"
@@ -94,6 +99,30 @@ def routes(event: Event, journeys: Sequence[JourneyState] = ()) -> tuple[Route, 
     return tuple(found.values())
 
 
+def allowed(
+    event: Event,
+    bundle: Bundle,
+    running: Sequence[JourneyState] = (),
+    starts: Mapping[str, Sequence[datetime]] = NO_STARTS,
+) -> tuple[Route, ...]:
+    """The routes of an event, without the journeys that the bundle does not let start now.
+
+    A journey that runs is always reached, and a complaint always starts.
+    """
+    known = {journey.id for journey in running}
+    found: list[Route] = []
+    for route in routes(event, running):
+        why = None
+        if route.starts and route.kind != COMPLAINT and route.journey_id not in known:
+            began = starts.get(route.kind, ())
+            why = stopped(route.kind, running, began, bundle, event.at)
+        if why is None:
+            found.append(route)
+        else:
+            _log.info("%s of %s opens no journey: %s", event.type, event.customer, why)
+    return tuple(found)
+
+
 def hold_for(event: Event, bundle: Bundle) -> Hold | None:
     """The hold that an event implies: a complaint, opened or reopened, silences all selling."""
     if event.type not in ("complaint.opened", "complaint.reopened"):
@@ -118,13 +147,14 @@ async def hand_over(
     event: Event,
     bundle: Bundle,
     journeys: Sequence[JourneyState] = (),
+    starts: Mapping[str, Sequence[datetime]] = NO_STARTS,
 ) -> tuple[str, ...]:
     """Bring an event to its journeys; answers the ids of those reached. Repeating it is safe.
 
     Raises JourneysUnavailable when Temporal can't be reached in time, and InvalidEvent for an event
     that lacks what names its journey.
     """
-    wanted = routes(event, journeys)
+    wanted = allowed(event, bundle, journeys, starts)
     try:
         async with asyncio.timeout(HAND_OVER_SECONDS):
             reached = await asyncio.gather(

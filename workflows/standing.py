@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from temporalio import workflow
 
+from engine.types import Planned
 from workflows import calls, steps
 from workflows.board import NOT_SHOWN, Board
 from workflows.inbox import Inbox
@@ -40,6 +41,7 @@ class Standing:
             owner=carried.owner if carried else "",
             since=carried.since if carried else self.clock.now(),
             words=carried.words if carried else (),
+            before=carried.before if carried else "",
         )
         self._shown = NOT_SHOWN
 
@@ -77,6 +79,18 @@ class Standing:
     def say(self, words: str) -> None:
         """Tell operators what happened."""
         self._board = self._board.saying(words, self.now)
+
+    def plan(self, at: datetime, *, channel: str, purpose: str, value: float) -> None:
+        """Say which message comes next, and what it is worth: as much as an expected priority.
+
+        Contact limits that keep places for better messages keep one for it.
+        """
+        planned = Planned(at=at, channel=channel, purpose=purpose, value=value)
+        self._board = replace(self._board, planned=planned)
+
+    def plan_nothing(self) -> None:
+        """No message is to come that others must leave a place for."""
+        self._board = replace(self._board, planned=None)
 
     async def hand_off(self, owner: str, *, because: str) -> None:
         """Give the journey to another owner, visibly."""
@@ -145,4 +159,5 @@ class Standing:
             owner=self._board.owner,
             since=self._board.since,
             words=self._board.words,
+            before=self._board.before,
         )

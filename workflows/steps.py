@@ -70,6 +70,7 @@ class Carried:
     owner: str
     since: datetime
     words: tuple[str, ...]
+    before: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,9 +159,12 @@ class DecisionView:
 
 
 class SentStatus(StrEnum):
-    """`refused`: a hold, consent or limit said no. `unknown`: it may have arrived or not."""
+    """`refused`: a hold, consent or limit said no. `waits`: quiet hours, send it again when they
+    are over. `unknown`: it may have arrived or not.
+    """
 
     DELIVERED = "delivered"
+    WAITS = "waits"
     REFUSED = "refused"
     FAILED = "failed"
     UNKNOWN = "unknown"

@@ -21,6 +21,7 @@ def ask_of(question: steps.Question) -> Ask:
         request_id=question.step,
         digest=question.step,
         at=question.at,
+        journey=question.journey,
     )
 
 

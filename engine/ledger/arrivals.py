@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 import orjson
 from sqlalchemy import Connection, select, update
 
 from engine.ledger import tables
-from engine.ledger.clock import milliseconds
+from engine.ledger.clock import from_milliseconds, milliseconds
 from engine.ledger.facts import event_of
 from engine.ledger.journal import insert_new
 from engine.types import Event
@@ -155,4 +156,23 @@ def histories(
     )
     for row in connection.execute(query):
         found.setdefault(row.customer, []).append(event_of(row))
+    return found
+
+
+def starts(connection: Connection, event: Event) -> dict[str, list[datetime]]:
+    """When journeys of each kind began for the customer of an event, by events before it."""
+    table = tables.events
+    query = (
+        select(table.c.at, table.c.journeys)
+        .where(table.c.customer == event.customer, table.c.seq < event.seq)
+        .where(table.c.journeys != "[]")
+        .order_by(table.c.seq)
+    )
+    began: dict[str, datetime] = {}
+    for row in connection.execute(query):
+        for journey in orjson.loads(row.journeys):
+            began.setdefault(journey, from_milliseconds(row.at))
+    found: dict[str, list[datetime]] = {}
+    for journey, at in began.items():
+        found.setdefault(journey.partition(":")[0], []).append(at)
     return found

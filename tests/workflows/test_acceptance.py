@@ -25,9 +25,9 @@ from tests.support.builders import (
     an_action,
     an_event,
 )
-from tests.support.ledgers import FakeChannel, decided, redis_says
+from tests.support.ledgers import FakeChannel, NoFeatures, decided, redis_says
 from workflows import routing
-from workflows.acceptance import Acceptance, Accepted, Features
+from workflows.acceptance import Acceptance, Accepted, Features, Starts
 
 SALE = an_action("upgrade")
 HELP = an_action("help", purpose="service", exempt="service", value=1)
@@ -51,10 +51,14 @@ class FakeJourneys:
     def hold_for(self, event: Event) -> Hold | None:
         return routing.hold_for(event, BUNDLE)
 
-    def opened_by(self, event: Event, running: Sequence[JourneyState]) -> tuple[JourneyState, ...]:
+    def opened_by(
+        self, event: Event, running: Sequence[JourneyState], starts: Starts
+    ) -> tuple[JourneyState, ...]:
         return ()
 
-    async def hand_over(self, event: Event, running: Sequence[JourneyState]) -> tuple[str, ...]:
+    async def hand_over(
+        self, event: Event, running: Sequence[JourneyState], starts: Starts
+    ) -> tuple[str, ...]:
         if self.away:
             raise JourneysUnavailable("Temporal is away")
         if event.id in self.errors:
@@ -366,7 +370,7 @@ async def test_a_batch_with_an_event_that_is_wrong_changes_nothing(door: Door) -
 @pytest.mark.parametrize("seconds", [0.1, 1.5])
 async def test_no_delivery_starts_after_the_acknowledgement(door: Door, seconds: float) -> None:
     channel = FakeChannel(repeat=Repeat.AT_MOST_ONCE, seconds=seconds)
-    sender = Sender(door.ledger, {"email": channel}, lambda: BUNDLE)
+    sender = Sender(door.ledger, {"email": channel}, lambda: BUNDLE, NoFeatures())
     sends = [asyncio.create_task(sender.send(a_message(f"m{n}", SALE))) for n in range(3)]
     await channel.busy.wait()
     started = time.monotonic()
@@ -392,7 +396,7 @@ async def keep_sending(sender: Sender) -> None:
 
 async def test_an_exempt_message_on_its_way_delays_no_acknowledgement(door: Door) -> None:
     channel = FakeChannel(seconds=0.6)
-    sender = Sender(door.ledger, {"email": channel}, lambda: BUNDLE)
+    sender = Sender(door.ledger, {"email": channel}, lambda: BUNDLE, NoFeatures())
     send = asyncio.create_task(sender.send(a_message("m1", HELP)))
     await channel.busy.wait()
     await door.takes(an_event())

@@ -193,6 +193,52 @@ async def test_a_hold_that_comes_between_decision_and_sending_stops_the_message(
     assert customer.got == ["renewal-save-offer"]
 
 
+async def test_quiet_hours_are_waited_for_visibly_and_the_same_message_goes_out_after_them(
+    world: World,
+) -> None:
+    over = await world.now() + 9 * HOUR
+    quiet = FakeOutcome(status="waits", reason="quiet_hours:night", until=over)
+    world.post.refusals = dict.fromkeys(("email", "whatsapp", "call"), quiet)
+    try:
+        customer, name = await a_contract(world, 20)
+        standing = await customer.in_stage(name, "about to approach")
+    finally:
+        world.post.refusals = {}
+    assert standing.waiting_for == "the end of quiet_hours:night"
+    assert standing.due == over
+    assert customer.got == []
+    await world.pass_time(10 * HOUR)
+    await customer.in_stage(name, "approached")
+    assert customer.got == ["renewal-save-offer"]
+    assert world.post.attempts.count(world.post.delivered[-1].message_id) == 2
+
+
+async def test_a_hold_placed_in_quiet_hours_stops_what_waited_for_their_end(world: World) -> None:
+    over = await world.now() + 9 * HOUR
+    quiet = FakeOutcome(status="waits", reason="quiet_hours:night", until=over)
+    world.post.refusals = dict.fromkeys(("email", "whatsapp", "call"), quiet)
+    try:
+        customer, name = await a_contract(world, 20)
+        await customer.in_stage(name, "about to approach")
+    finally:
+        world.post.refusals = {}
+    await customer.has("complaint.opened", case="77")
+    await customer.in_stage("complaint:77", "open")
+    await world.pass_time(10 * HOUR)
+    assert "renewal-save-offer" not in customer.got
+
+
+async def test_the_next_approach_is_announced_so_that_limits_keep_a_place_for_it(
+    world: World,
+) -> None:
+    customer, name = await a_contract(world, 40)
+    await customer.in_stage(name, "scheduled")
+    (journey,) = await world.book.journeys(customer.reference)
+    assert journey.planned is not None
+    assert (journey.planned.channel, journey.planned.purpose) == ("email", "retention")
+    assert journey.planned.at == journey.due
+
+
 async def test_with_nothing_to_offer_it_still_ends(world: World) -> None:
     stock, world.engine.stock = world.engine.stock, ()
     try:
