@@ -153,14 +153,15 @@ def contacts_of_message(row: Row[Any]) -> tuple[Contact, ...]:
 
 
 def contact_of_outcome(row: Row[Any]) -> Contact:
-    """The contact that an outcome stands for: an impression, or a response of any kind."""
-    kind = ContactKind.IMPRESSION if row.outcome == "impression" else ContactKind.RESPONSE
+    """The contact that an outcome stands for: an impression, or a response in a word of its own."""
+    seen = row.outcome == ContactKind.IMPRESSION
     return Contact(
         id=f"o{row.seq}",
-        kind=kind,
+        kind=ContactKind.IMPRESSION if seen else ContactKind.RESPONSE,
         at=row.at,
         channel=row.channel,
         action=row.action,
         group=row.group,
         purpose=row.purpose,
+        outcome="" if seen else row.outcome,
     )

@@ -203,7 +203,7 @@ def decode_state(reply: Any) -> LiveState:
         version=version,
         holds=tuple(sorted(holds, key=lambda hold: (hold.since, hold.id))),
         consents=consents,
-        contacts=tuple(map(_decode_contact, contacts[::2], contacts[1::2])),
+        contacts=tuple(map(decode_contact, contacts[::2], contacts[1::2])),
         journeys=tuple(sorted(journeys, key=lambda journey: journey.id)),
         latest=latest,
         stored=stored or None,
@@ -243,26 +243,28 @@ def decode_hold(hold_id: str, value: bytes) -> Hold:
 
 
 def encode_contact(contact: Contact) -> str:
-    """A contact as a member of the sorted set; its time is the score."""
+    """A contact as a member of the sorted set, a response with its word: `r:accept|...`; its time
+    is the score.
+    """
+    kind = _LETTERS[contact.kind]
+    if contact.outcome:
+        kind = f"{kind}:{contact.outcome}"
     parts = (contact.channel, contact.action, contact.group, contact.purpose, contact.id)
-    return "|".join((_LETTERS[contact.kind], *parts))
+    return "|".join((kind, *parts))
 
 
-def kind_letters(kinds: frozenset[ContactKind]) -> str:
-    """The letters under which contacts of these kinds are kept."""
-    return "".join(sorted(_LETTERS[kind] for kind in kinds))
-
-
-def _decode_contact(member: bytes, score: bytes | float) -> Contact:
+def decode_contact(member: bytes, score: bytes | float) -> Contact:
+    """The inverse of `encode_contact`."""
     kind, channel, action, group, purpose, contact_id = member.decode().split("|", 5)
     return Contact(
         id=contact_id,
-        kind=_KINDS[kind],
+        kind=_KINDS[kind[0]],
         at=int(float(score)),
         channel=channel,
         action=action,
         group=group,
         purpose=purpose,
+        outcome=kind[2:],
     )
 
 

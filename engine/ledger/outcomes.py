@@ -8,17 +8,20 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from engine.errors import UnknownTreatment
+from engine.errors import InvalidInput, UnknownTreatment
 from engine.ledger import tables
 from engine.ledger.clock import milliseconds
 from engine.ledger.facts import contact_of_outcome
 from engine.ledger.journal import insert_new
 from engine.types import Contact
 
+COUNTED_BY_ITSELF = frozenset({"dispatch", "delivery", "ignore"})
+"""What contact policies count without being told: no outcome may be called so."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a customer did with one offered treatment.
+    """What a customer did with one offered treatment: `outcome` is `impression`, or any other word.
 
     `id` tells apart two clicks; `value` is in the business's currency.
     """
@@ -45,7 +48,12 @@ def offer_in(record: dict[str, Any], treatment: str) -> dict[str, Any]:
 def keep_outcome(
     connection: Connection, outcome: Outcome, record: dict[str, Any]
 ) -> tuple[Contact, bool]:
-    """Writes an outcome; returns the contact it is, and whether it was new."""
+    """Writes an outcome; returns the contact it is, and whether it was new. Raises InvalidInput."""
+    if outcome.outcome in COUNTED_BY_ITSELF:
+        raise InvalidInput(
+            f"{outcome.outcome!r} is no outcome to tell: Tactful counts it by itself; tell what the"
+            " customer did, such as impression, click or reject"
+        )
     offer = offer_in(record, outcome.treatment)
     key = {
         "decision_id": outcome.decision_id,

@@ -7,13 +7,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from engine.errors import LiveStateUnavailable, UnknownDecision, UnknownTreatment
-from engine.ledger import Ledger
+from engine.errors import InvalidInput, LiveStateUnavailable, UnknownDecision, UnknownTreatment
+from engine.ledger import Ledger, live
+from engine.ledger.clock import from_milliseconds
 from engine.ledger.outcomes import Outcome
 from engine.live import Ask
-from engine.types import ContactKind
-from tests.support.builders import a_bundle, a_customer, an_action
+from engine.types import Contact, ContactKind
+from tests.support.builders import a_bundle, a_contact, a_customer, an_action
 from tests.support.ledgers import decided
 
 BUNDLE = a_bundle(an_action("upgrade"), an_action("other", value=1))
@@ -37,18 +40,59 @@ async def kinds(ledger: Ledger) -> list[ContactKind]:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "kind"),
+    ("outcome", "kind", "word"),
     [
-        ("impression", ContactKind.IMPRESSION),
-        ("click", ContactKind.RESPONSE),
-        ("anything", ContactKind.RESPONSE),
+        ("impression", ContactKind.IMPRESSION, ""),
+        ("click", ContactKind.RESPONSE, "click"),
+        ("reject", ContactKind.RESPONSE, "reject"),
+        ("asked-for-a-quote", ContactKind.RESPONSE, "asked-for-a-quote"),
     ],
 )
-async def test_an_outcome_counts_as_a_contact(
-    ledger: Ledger, outcome: str, kind: ContactKind
+async def test_an_outcome_counts_as_a_contact_under_its_own_word(
+    ledger: Ledger, outcome: str, kind: ContactKind, word: str
 ) -> None:
     assert await ledger.record_outcome(await an_outcome(ledger, outcome))
-    assert await kinds(ledger) == [kind]
+    [contact] = (await ledger.state(a_customer())).contacts
+    assert (contact.kind, contact.outcome) == (kind, word)
+
+
+@pytest.mark.parametrize("outcome", ["dispatch", "delivery", "ignore"])
+async def test_what_is_counted_without_being_told_can_not_be_told(
+    ledger: Ledger, outcome: str
+) -> None:
+    told = await an_outcome(ledger, outcome)
+    with pytest.raises(InvalidInput, match=f"'{outcome}' is no outcome to tell"):
+        await ledger.record_outcome(told)
+    assert await kinds(ledger) == []
+
+
+_WORDS = st.from_regex(r"[a-z][a-z0-9_-]{0,63}", fullmatch=True)
+_IDS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40)
+
+
+@given(st.sampled_from(ContactKind), st.just("") | _WORDS, _WORDS, _IDS, st.integers(0, 2**45))
+def test_a_contact_comes_back_from_redis_as_it_went_in(
+    kind: ContactKind, outcome: str, name: str, contact_id: str, at: int
+) -> None:
+    contact = Contact(
+        id=contact_id,
+        kind=kind,
+        at=at,
+        channel=name,
+        action=name,
+        group="",
+        purpose=name,
+        outcome=outcome,
+    )
+    member = live.encode_contact(contact).encode()
+    assert live.decode_contact(member, str(at).encode()) == contact
+
+
+def test_a_response_kept_before_words_were_kept_has_none() -> None:
+    contact = live.decode_contact(b"r|web|upgrade|internet|sales|o1", b"1000")
+    assert contact == a_contact(
+        "o1", kind=ContactKind.RESPONSE, channel="web", at=from_milliseconds(1000)
+    )
 
 
 async def test_an_outcome_counts_once_however_often_it_comes(ledger: Ledger) -> None:
