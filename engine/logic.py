@@ -27,7 +27,7 @@ def read(name: str) -> Evaluate:
         value: Any = lookup(name)
         if value is None or value.__class__ in _EXACT:
             return value
-        return _scalar(value)
+        return scalar(value)
 
     return evaluate
 
@@ -106,7 +106,7 @@ def comparison_with(
         if found is None:
             return None
         if found.__class__ not in _EXACT:
-            found = _scalar(found)
+            found = scalar(found)
             if found is None:
                 return None
         return test(found, value) if (found.__class__ is str) is text else None
@@ -140,7 +140,7 @@ def calculation(combine: Callable[..., Number], parts: Sequence[Evaluate]) -> Ev
                 return None
             values.append(value)
         try:
-            return _scalar(combine(*values))
+            return scalar(combine(*values))
         except ArithmeticError:
             return None
 
@@ -181,7 +181,7 @@ def only_numbers(part: Evaluate) -> Evaluate:
     return evaluate
 
 
-def _scalar(value: Any) -> Scalar:
+def scalar(value: Any) -> Scalar:
     """`value` as an exact str, or as a finite number that fits a float; else unknown."""
     if value.__class__ is float:
         return value if math.isfinite(value) else None

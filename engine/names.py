@@ -1,58 +1,46 @@
-"""What is known of a customer, as names that expressions can use."""
+"""What is known of a customer, as names that expressions can use; each worked out when asked for.
+
+    contract.type                 a feature, if it is fresh enough
+    age.contract                  how many hours ago the features of a view were true
+    context.page                  what the request said, or an earlier one of the same session
+    model.churn                   a score of the customer
+    journey.complaint             whether such a journey runs; .stage, .before, .days_in_stage
+    segment.loyal, value.margin   the bundle's own conditions and formulas
+    request.channel               also .local_hour and .weekday (`monday`) on the customer's clock
+    history.ignored:mortgage:30   how often that happened in the last 30 days
+
+What is not known is None, whatever the reason. Expressions of segments and values see all names.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from engine.catalog import Bundle
-from engine.logic import Lookup
+from engine.expressions import DEEPEST, SEGMENT, VALUE
+from engine.freshness import LOADED_VIEWS, Known, known_features
+from engine.history import ROOT as HISTORY
+from engine.history import Past, asked, subject
+from engine.logic import Lookup, scalar
+from engine.rules import Expression
 from engine.types import JourneyState, Request, Scalar, Snapshot
+from engine.windows import zones
 
-LOADED_VIEWS = ("profile", "contract", "services", "billing")
-"""Who lacks one of these was never loaded completely; the other views come with the first event."""
+__all__ = [
+    "JOURNEY_PARTS",
+    "LOADED_VIEWS",
+    "REQUEST_PARTS",
+    "ROOTS",
+    "Known",
+    "known_features",
+    "names",
+]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """The features that are fresh enough to use, and in words what is too old or absent."""
-
-    features: dict[str, Scalar]
-    stale: tuple[str, ...]
-    missing: tuple[str, ...]
-
-
-def known_features(snapshot: Snapshot, bundle: Bundle, now: datetime) -> Known:
-    """Leaves out every view that is older than the bundle allows: too old is unknown."""
-    old = dict(_too_old(snapshot, bundle, now))
-    features = dict(snapshot.features)
-    if old:
-        features = {
-            name: value for name, value in features.items() if name.split(".", 1)[0] not in old
-        }
-    if not snapshot.known:
-        missing = ("no features are known of this customer",)
-    else:
-        absent = [view for view in LOADED_VIEWS if view not in snapshot.feature_times]
-        missing = tuple(f"no {view} features are known of this customer" for view in absent)
-    stale = tuple(
-        f"{view} features are {_days(age)} old; {_days(bundle.max_ages[view])} are allowed"
-        for view, age in old.items()
-    )
-    return Known(features=features, stale=stale, missing=missing)
-
-
-def _too_old(snapshot: Snapshot, bundle: Bundle, now: datetime) -> Iterator[tuple[str, timedelta]]:
-    for view, limit in bundle.max_ages.items():
-        at = snapshot.feature_times.get(view)
-        if at is not None and now - at > limit:
-            yield view, now - at
-
-
-def _days(age: timedelta) -> str:
-    hours = age.total_seconds() / 3600
-    return f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:.0f} hours"
+JOURNEY_PARTS = ("stage", "before", "days_in_stage")
+REQUEST_PARTS = ("channel", "local_hour", "weekday")
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_HOUR = timedelta(hours=1)
 
 
 def names(
@@ -62,30 +50,132 @@ def names(
     features: Mapping[str, Scalar],
     scores: Mapping[str, float],
 ) -> Lookup:
-    """Looks up every name that a rule can use; None is unknown.
+    """Looks up every name that an expression can use; None is unknown.
 
-    The names are `view.feature`, `context.key`, `model.name` and `journey.kind[.stage]`.
-    Whether a journey runs is unknown as long as the live state is not reconciled.
+    `features` are those that are fresh enough. Journeys and the past are unknown as long as the
+    live state is not reconciled.
     """
-    values: dict[str, Scalar] = dict(features)
-    for key, value in request.context.items():
-        if isinstance(value, str | int | float | bool):
-            values[f"context.{key}"] = value
-    for model, score in scores.items():
-        values[f"model.{model}"] = score
-    for journey in snapshot.journeys:
-        _add_journey(values, journey)
-    no_journey = False if snapshot.reconciled else None
-
-    def lookup(name: str) -> Scalar:
-        found = values.get(name)
-        if found is None and name.startswith("journey.") and name.count(".") == 1:
-            return no_journey
-        return found
-
-    return lookup
+    if not ROOTS.keys().isdisjoint(snapshot.feature_times):
+        features = {n: value for n, value in features.items() if n.split(".")[0] not in ROOTS}
+    return _Names(request, snapshot, bundle, features, scores).__getitem__
 
 
-def _add_journey(values: dict[str, Scalar], journey: JourneyState) -> None:
-    values[f"journey.{journey.kind}"] = True
-    values[f"journey.{journey.kind}.stage"] = journey.stage
+class _Names(dict[str, Scalar]):
+    """Features by name; every other name is found on its first use, and kept."""
+
+    __slots__ = ("_bundle", "_depth", "_past", "_request", "_scores", "_snapshot")
+
+    def __init__(
+        self,
+        request: Request,
+        snapshot: Snapshot,
+        bundle: Bundle,
+        features: Mapping[str, Scalar],
+        scores: Mapping[str, float],
+    ) -> None:
+        super().__init__(features)
+        self._request = request
+        self._snapshot = snapshot
+        self._bundle = bundle
+        self._scores = scores
+        self._depth = 0
+        self._past: Past | None = None
+
+    def __missing__(self, name: str) -> Scalar:
+        self[name] = None  # what needs itself is unknown
+        root, _, rest = name.partition(".")
+        find = ROOTS.get(root)
+        if find is not None:
+            self[name] = find(self, rest)
+        return self[name]
+
+    def score(self, model: str) -> Scalar:
+        """The score of a model."""
+        return scalar(self._scores.get(model))
+
+    def context(self, key: str) -> Scalar:
+        """What this request says, even if that is nothing; else what its session remembers."""
+        said = self._request.context
+        if key in said:
+            return scalar(said[key])
+        session, terms = self._snapshot.session, self._bundle.session
+        if session is None or key not in terms.remembers:
+            return None
+        goes_on = self._request.now - session.last < terms.idle
+        return scalar(session.context.get(key)) if goes_on else None
+
+    def age(self, view: str) -> Scalar:
+        """How many hours ago the features of a view were true; 0 for a clock ahead of ours."""
+        at = self._snapshot.feature_times.get(view)
+        return None if at is None else max(0.0, (self._request.now - at) / _HOUR)
+
+    def journey(self, asked: str) -> Scalar:
+        """Whether a journey runs, or where: the one that came to its stage last, if several do."""
+        if not self._snapshot.reconciled:
+            return None
+        kind, _, part = asked.partition(".")
+        running = [one for one in self._snapshot.journeys if one.kind == kind]
+        if not part or not running:
+            return None if part else bool(running)
+        return _part(max(running, key=lambda one: (one.since, one.id)), part, self._request.now)
+
+    def segment(self, name: str) -> Scalar:
+        """Whether the customer is in a segment of the bundle."""
+        return self._worked_out(self._bundle.segments.get(name))
+
+    def value(self, name: str) -> Scalar:
+        """What a formula of the bundle gives."""
+        return self._worked_out(self._bundle.values.get(name))
+
+    def _worked_out(self, expression: Expression | None) -> Scalar:
+        """Unknown if it needs too many others in a row; a bundle that is checked has no such."""
+        if expression is None or self._depth == DEEPEST:
+            return None
+        self._depth += 1
+        try:
+            return expression(self.__getitem__)
+        finally:
+            self._depth -= 1
+
+    def request(self, part: str) -> Scalar:
+        """Where and when the question is asked."""
+        if part == "channel":
+            return self._request.channel
+        if part not in REQUEST_PARTS:
+            return None
+        local = self._request.now.astimezone(zones(self._bundle, self.__getitem__).customer)
+        return local.hour if part == "local_hour" else _WEEKDAYS[local.weekday()]
+
+    def history(self, rest: str) -> Scalar:
+        """How often something happened."""
+        question, bundle = asked(f"{HISTORY}.{rest}"), self._bundle
+        if question is None or not self._snapshot.reconciled:
+            return None
+        meant = subject(question.what, bundle.actions, bundle.groups, bundle.purposes)
+        if meant is None:
+            return None
+        if self._past is None:
+            contacts = self._snapshot.contacts
+            self._past = Past(contacts, self._request.now, bundle.answers_within)
+        return self._past.times(question.verb, *meant, question.days)
+
+
+def _part(journey: JourneyState, part: str, now: datetime) -> Scalar:
+    if part == "stage":
+        return journey.stage
+    if part == "before":
+        return journey.before or None
+    return max(0, (now - journey.since).days) if part == "days_in_stage" else None
+
+
+ROOTS: Mapping[str, Callable[[_Names, str], Scalar]] = {
+    "age": _Names.age,
+    "context": _Names.context,
+    "history": _Names.history,
+    "journey": _Names.journey,
+    "model": _Names.score,
+    "request": _Names.request,
+    SEGMENT: _Names.segment,
+    VALUE: _Names.value,
+}
+"""How names begin that are no features: no feature view may be called so."""
