@@ -2,15 +2,49 @@
 
 from __future__ import annotations
 
-from engine.catalog import Volume
+from collections.abc import Iterable
+from datetime import datetime
+
+from engine import names
+from engine.catalog import Bundle, Period, Volume, Window, Zone
 from engine.moment import Moment
-from engine.shelf import Place
-from engine.types import Drop, Reservation
+from engine.moment import moment as moment_of
+from engine.shelf import Place, shelf
+from engine.types import Drop, Request, Reservation, Snapshot, Stage
+from engine.windows import MILLISECOND, Zones, left, opened, zones
+
+EVER = "ever"
+"""Stands in a bucket for the period of what is limited once for all."""
+UNKNOWN = "unknown"
+_LONGEST_VALUE = 80
+"""Longer texts share a bucket: a caller's context must not make buckets without end."""
 
 
 def bucket(volume: Volume, moment: Moment) -> str:
-    """The name under which units of this period, and of this customer's property, are counted."""
-    return volume.name
+    """The name under which units of this period, and of this customer's property, are counted.
+
+    Such as `phones|ever`, `calls|2026-03-02` or `gifts|2026-03-01|Month-to-month`.
+    """
+    name = f"{volume.name}|{_period_name(volume, moment.now, moment.zones)}"
+    if volume.per is None:
+        return name
+    return f"{name}|{_text(moment.lookup(volume.per))}"
+
+
+def volume_of(bucket: str, bundle: Bundle) -> Volume | None:
+    """The volume that a bucket belongs to, unless the bundle has it no more."""
+    name = bucket.partition("|")[0]
+    return next((volume for volume in bundle.volumes if volume.name == name), None)
+
+
+def buckets(request: Request, snapshot: Snapshot, bundle: Bundle) -> tuple[str, ...]:
+    """The buckets that a decision may look at, to be counted before it is made."""
+    if not bundle.volumes:
+        return ()
+    features = names.known_features(snapshot, bundle, request.now).features
+    lookup = names.names(request, snapshot, bundle, features, {})
+    now = moment_of(bundle, request.channel, request.now, snapshot, lookup)
+    return tuple(bucket(volume, now) for volume in bundle.volumes)
 
 
 def taken(
@@ -18,11 +52,119 @@ def taken(
 ) -> tuple[Reservation, ...] | Drop:
     """What an offer would take, given what other offers of this decision take; or what is used up.
 
-    What is kept for this customer and action already is taken again, and counts once.
+    What is kept for this customer and action already is taken again, and counts once; the time it
+    is kept for begins anew when less than half of it is left. A proposal to send takes nothing yet:
+    the send does.
     """
-    return ()
+    found: list[Reservation] = []
+    for volume in place.volumes:
+        name = bucket(volume, moment)
+        kept = _kept(name, place.action.name, moment)
+        if kept is None and _used(name, moment, before) >= volume.maximum:
+            return Drop(
+                stage=Stage.VOLUME,
+                rule=f"volume:{volume.name}",
+                detail=volume.because,
+                until=_next_period(volume, moment),
+            )
+        found.append(_reservation(volume, name, place.action.name, kept, moment.now))
+    return tuple(found) if moment.in_page or moment.sending else ()
 
 
 def boosts(moment: Moment) -> dict[str, float]:
     """The percents that volumes behind their minimum add to C of their actions, by action."""
-    return {}
+    added: dict[str, float] = {}
+    for volume in moment.bundle.volumes:
+        if not volume.minimum or not volume.boost or not _behind(volume, moment):
+            continue
+        for name, place in shelf(moment.bundle, moment.channel).items():
+            if any(one is volume for one in place.volumes):
+                added[name] = added.get(name, 0.0) + volume.boost
+    return added
+
+
+def in_force(reserved: Iterable[Reservation], now: datetime) -> tuple[Reservation, ...]:
+    """The reservations that have not expired."""
+    return tuple(one for one in reserved if one.until is None or one.until > now)
+
+
+def current(
+    reserved: Iterable[Reservation], bundle: Bundle, now: datetime
+) -> tuple[Reservation, ...]:
+    """The reservations in force that a decision can still meet: none of a period that is over."""
+    clocks = zones(bundle, lambda _: None)
+    starts = {volume.name: _period_name(volume, now, clocks) for volume in bundle.volumes}
+    return tuple(
+        one
+        for one in in_force(reserved, now)
+        if one.bucket.split("|")[1] == starts.get(one.bucket.partition("|")[0])
+    )
+
+
+def _text(value: object) -> str:
+    """The value of a property as it stands in a bucket: the same however a caller writes it.
+
+    >>> _text(1.0), _text(1), _text(True), _text(None)
+    ('1', '1', 'true', 'unknown')
+    """
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value)[:_LONGEST_VALUE]
+
+
+def _kept(name: str, action: str, moment: Moment) -> Reservation | None:
+    mine = (one for one in moment.snapshot.reserved if (one.bucket, one.action) == (name, action))
+    return next(iter(in_force(mine, moment.now)), None)
+
+
+def _used(name: str, moment: Moment, before: Iterable[Reservation]) -> int:
+    """The units used, with what this decision takes anew."""
+    known = {(one.bucket, one.action) for one in in_force(moment.snapshot.reserved, moment.now)}
+    anew = {one.action for one in before if one.bucket == name and (name, one.action) not in known}
+    return moment.snapshot.volumes.get(name, 0) + len(anew)
+
+
+def _reservation(
+    volume: Volume, name: str, action: str, kept: Reservation | None, now: datetime
+) -> Reservation:
+    if kept is not None and (kept.until is None or kept.until - now > volume.kept_for / 2):
+        return kept
+    until = now + volume.kept_for if volume.used_by else None
+    return Reservation(bucket=name, action=action, until=until)
+
+
+def _next_period(volume: Volume, moment: Moment) -> datetime | None:
+    if volume.period is None:
+        return None
+    return _period(volume.period, moment.now, moment.zones)[1]
+
+
+def _behind(volume: Volume, moment: Moment) -> bool:
+    """Whether fewer units are used than the minimum asks for by now."""
+    used = moment.snapshot.volumes.get(bucket(volume, moment), 0)
+    return used < volume.minimum * _elapsed(volume, moment)
+
+
+def _elapsed(volume: Volume, moment: Moment) -> float:
+    """The share of the period that has passed; all of it where there is none."""
+    if volume.period is None:
+        return 1.0
+    starts, ends = _period(volume.period, moment.now, moment.zones)
+    return (moment.now - starts) / (ends - starts)
+
+
+def _period(period: Period, now: datetime, clocks: Zones) -> tuple[datetime, datetime]:
+    """The first moment of the business's period, and that of the next one."""
+    window = Window(period=period, zone=Zone.BUSINESS)
+    return opened(window, now, clocks) + MILLISECOND, left(window, now, clocks)
+
+
+def _period_name(volume: Volume, now: datetime, clocks: Zones) -> str:
+    if volume.period is None:
+        return EVER
+    starts, _ = _period(volume.period, now, clocks)
+    return starts.astimezone(clocks.business).date().isoformat()

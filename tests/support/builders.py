@@ -18,6 +18,7 @@ from engine.catalog import (
     Reach,
     Rule,
     Treatment,
+    Volume,
     Window,
 )
 from engine.channels.delivery import Message
@@ -166,6 +167,11 @@ def a_limit(
         reach=a_reach(purposes, groups, actions, channels),
         **more,
     )
+
+
+def a_volume(name: str = "phones", *, maximum: int = 10, **more: Any) -> Volume:
+    """So many units for all customers together."""
+    return Volume(name=name, maximum=maximum, because=f"{name} are used up", **more)
 
 
 def a_weight(target: str, percent: float, condition: str = "1 == 1") -> ContextWeight:
