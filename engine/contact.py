@@ -1,20 +1,25 @@
-"""Contact limits: what counts, whether there is room, and when there will be."""
+"""Contact limits: whether there is room, and when there will be; how far back contacts matter."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime, timedelta
+from typing import cast
 
 from engine.catalog import Action, Bundle, ContactLimit
+from engine.counting import Times, in_order, meant, once_each, subject
+from engine.history import IGNORE, look_back
 from engine.moment import Moment
+from engine.rules import Expression
 from engine.shelf import Place
-from engine.types import Contact, Drop, Stage
-from engine.windows import left, opened
+from engine.types import Drop, Stage
+from engine.windows import from_milliseconds, left, longest, milliseconds, opened
 
 LONGEST_WINDOW = timedelta(days=400)
 """How long contacts are kept at hand: nothing may look back further."""
 _SHORTEST_HISTORY = timedelta(days=1)
-_CALENDAR = timedelta(days=32)
+"""Enough for a session."""
 
 
 def limited(place: Place, moment: Moment) -> Drop | None:
@@ -33,40 +38,75 @@ def limited(place: Place, moment: Moment) -> Drop | None:
 
 def full_until(limit: ContactLimit, action: Action, moment: Moment) -> datetime | None:
     """None while a limit has room for one more contact; else when it will have room again."""
-    since = opened(limit.window, moment.now, moment.zones).timestamp() * 1000
-    counts = counting(limit, action, moment.channel)
-    times = [
-        contact.at
-        for contact in moment.contacts(limit.scope)
-        if contact.at > since and counts(contact)
-    ]
+    times = counted(limit, moment).get(subject(limit.per, action), ())
     if len(times) < limit.maximum:
         return None
-    return left(limit.window, _moment(times[len(times) - limit.maximum]), moment.zones)
+    return left(limit.window, from_milliseconds(times[-limit.maximum]), moment.zones)
 
 
-def counting(limit: ContactLimit, action: Action, channel: str) -> Callable[[Contact], bool]:
-    """Which contacts count towards a limit, seen from one action on one channel."""
-    reach = limit.reach
+def counted(limit: ContactLimit, moment: Moment) -> Times:
+    """What counts towards a limit now, by what it counts together."""
+    return moment.once(f"limit:{limit.name}", lambda: _counted(limit, moment))
 
-    def counts(contact: Contact) -> bool:
-        return (
-            contact.kind in limit.kinds
-            and reach.contains(contact)
-            and (not limit.per_channel or contact.channel == channel)
-            and (limit.per != "purpose" or contact.purpose == action.purpose)
-            and (limit.per != "group" or contact.group == action.group)
-            and (limit.per != "action" or contact.action == action.name)
-        )
 
-    return counts
+def _counted(limit: ContactLimit, moment: Moment) -> Times:
+    contacts = moment.contacts(limit.scope)
+    if not contacts:
+        return {}
+    since = milliseconds(opened(limit.window, moment.now, moment.zones))
+    kinds, means = once_each(limit.kinds), meant(limit, moment)
+    counts = (one for one in contacts if one.at > since and one.kind in kinds and means(one))
+    return in_order(((one.at, one) for one in counts), limit.per)
+
+
+# -- how far back
+
+_horizons: dict[int, tuple[Bundle, timedelta]] = {}
+_MOST = 64
 
 
 def horizon(bundle: Bundle) -> timedelta:
-    """How far back contacts can matter to this bundle."""
-    windows = [limit.window.length or _CALENDAR for limit in bundle.limits]
-    return max(windows, default=_SHORTEST_HISTORY)
+    """How far back contacts can matter to this bundle.
+
+    Kept for the bundles in use: it is a function of its argument, remembered.
+    """
+    kept = _horizons.get(id(bundle))
+    if kept is None or kept[0] is not bundle:
+        if len(_horizons) >= _MOST:
+            _horizons.clear()
+        kept = _horizons[id(bundle)] = (bundle, _horizon(bundle))
+    return kept[1]
 
 
-def _moment(at: int) -> datetime:
-    return datetime.fromtimestamp(at / 1000, UTC)
+def _horizon(bundle: Bundle) -> timedelta:
+    farthest = max(_spans(bundle), default=_SHORTEST_HISTORY)
+    return min(max(farthest, _SHORTEST_HISTORY), LONGEST_WINDOW)
+
+
+def _spans(bundle: Bundle) -> Iterator[timedelta]:
+    """What was ignored was said before, and may be part of a dispatch before that: `look_back`."""
+    unanswered = 2 * bundle.answers_within
+    for limit in bundle.limits:
+        yield longest(limit.window)
+    for policy in bundle.policies:
+        said_before = unanswered if IGNORE in policy.outcomes else timedelta()
+        yield longest(policy.window) + policy.silence + said_before
+    for influencer in bundle.influencers:
+        said_before = unanswered if IGNORE in influencer.outcomes else timedelta()
+        yield influencer.lasts + said_before
+    for expression in _expressions(bundle):
+        yield look_back(expression.history, bundle.answers_within)
+
+
+def _expressions(found: object) -> Iterator[Expression]:
+    """Every expression of a bundle, wherever it is."""
+    if isinstance(found, Expression):
+        yield found
+    elif is_dataclass(found):
+        for each in fields(found):
+            yield from _expressions(getattr(found, each.name))
+    elif isinstance(found, Mapping):
+        yield from _expressions(tuple(cast("Mapping[str, object]", found).values()))
+    elif isinstance(found, tuple):
+        for part in cast("tuple[object, ...]", found):
+            yield from _expressions(part)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from engine import contact, exclusions, holds, policies, quiet, session
+from engine import contact, exclusions, holds, keeping, policies, quiet, session
 from engine.moment import Moment
 from engine.shelf import Place
 from engine.types import Drop, Stage
@@ -32,20 +32,23 @@ def careful(place: Place, moment: Moment) -> bool:
 
 
 def contact_obstacles(place: Place, moment: Moment) -> Iterator[Drop]:
-    """Consent, what was answered in this session, policies, limits, quiet hours."""
+    """Consent, what was answered in this session, policies, limits, kept places, quiet hours."""
     granted = moment.snapshot.consents.get(place.consent)
     if not (place.consent_default if granted is None else granted):
         detail = f"no consent for {place.action.purpose} on {moment.channel}"
         yield Drop(stage=Stage.CONSENT, rule=f"consent:{place.consent}", detail=detail)
-    for asked in (session.silenced, policies.suppressed, contact.limited, quiet.hushed):
+    for asked in _all():
         if (drop := asked(place, moment)) is not None:
             yield drop
 
 
 def exemptions(place: Place, moment: Moment) -> tuple[str, ...]:
-    """The policies, limits and quiet hours that only its class of exemption lets an action pass."""
+    """The policies, limits and other rules that only its class of exemption lets an action pass."""
     if place.spared is None:
         return ()
-    asked = (policies.suppressed, contact.limited, quiet.hushed)
-    found = (drop(place.spared, moment) for drop in asked)
+    found = (asked(place.spared, moment) for asked in _all())
     return tuple(drop.rule for drop in found if drop is not None)
+
+
+def _all() -> tuple[Callable[[Place, Moment], Drop | None], ...]:
+    return session.silenced, policies.suppressed, contact.limited, keeping.kept, quiet.hushed

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, TypeVar
 
 from engine import holds
 from engine.catalog import Bundle, Scope
 from engine.logic import Lookup
 from engine.types import Contact, Hold, Level, Session, Snapshot
 from engine.windows import Zones, zones
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,15 @@ class Moment:
     session: Session | None = None
     journey: str = ""
     sending: bool = False
+    _found: dict[str, Any] = field(
+        init=False, default_factory=dict[str, Any], compare=False, repr=False
+    )
+
+    def once(self, key: str, work: Callable[[], Found]) -> Found:
+        """What `work` finds, done once for all actions; `key` is its own."""
+        if key not in self._found:
+            self._found[key] = work()
+        return self._found[key]
 
     @property
     def in_page(self) -> bool:
@@ -68,7 +81,7 @@ def moment(
 ) -> Moment:
     """The moment of a request or of a send."""
     session = snapshot.session
-    if session is not None and now - session.last > bundle.session.idle:
+    if session is not None and now - session.last >= bundle.session.idle:
         session = None
     return Moment(
         bundle=bundle,

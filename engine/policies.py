@@ -2,11 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from engine.catalog import ContactPolicy, Scope
+from engine.counting import in_order, meant, once_each, subject
+from engine.history import IGNORE, ignored_at
 from engine.moment import Moment
 from engine.shelf import Place
-from engine.types import Drop
+from engine.types import Contact, ContactKind, Drop, Stage
+from engine.windows import from_milliseconds, milliseconds, opened
+
+_KINDS = {
+    kind.value: kind
+    for kind in (ContactKind.DISPATCH, ContactKind.DELIVERY, ContactKind.IMPRESSION)
+}
 
 
 def suppressed(place: Place, moment: Moment) -> Drop | None:
     """The contact policy that silences an action for longest, if one does."""
+    found: list[tuple[datetime, str, str]] = []
+    for policy in place.policies:
+        end = silences(policy, moment).get(subject(policy.per, place.action))
+        if end is not None:
+            found.append((end, policy.name, policy.because))
+    if not found:
+        return None
+    until, name, because = max(found)
+    return Drop(stage=Stage.CONTACT_POLICY, rule=f"policy:{name}", detail=because, until=until)
+
+
+def silences(policy: ContactPolicy, moment: Moment) -> Mapping[str, datetime]:
+    """When the silences of a policy end that are in force, by what is silenced together."""
+    return moment.once(f"policy:{policy.name}", lambda: dict(_silences(policy, moment)))
+
+
+def _silences(policy: ContactPolicy, moment: Moment) -> Iterator[tuple[str, datetime]]:
+    if not moment.contacts(policy.scope):
+        return
+    for name, times in in_order(_happened(policy, moment), policy.per).items():
+        end = _latest_end(policy, times, moment)
+        if end is not None:
+            yield name, end
+
+
+def _latest_end(policy: ContactPolicy, times: Sequence[int], moment: Moment) -> datetime | None:
+    """The end of the latest silence that is in force.
+
+    Each time that is the last of so many within one window starts a silence, whatever is silent
+    already: the latest one ends last.
+    """
+    for last in range(len(times) - 1, policy.times - 2, -1):
+        at = from_milliseconds(times[last])
+        if at + policy.silence <= moment.now:
+            return None
+        first = times[last - policy.times + 1]
+        if first > milliseconds(opened(policy.window, at, moment.zones)):
+            return at + policy.silence
     return None
+
+
+def _happened(policy: ContactPolicy, moment: Moment) -> Iterator[tuple[int, Contact]]:
+    """What a policy counts, and when that happened. What is ignored was said earlier."""
+    means = meant(policy, moment)
+    kinds = once_each(frozenset(_KINDS[one] for one in policy.outcomes if one in _KINDS))
+    answers = policy.outcomes - {IGNORE}
+    for one in moment.contacts(policy.scope):
+        if (one.kind in kinds or (one.outcome and one.outcome in answers)) and means(one):
+            yield one.at, one
+    if IGNORE in policy.outcomes:
+        yield from (found for found in _ignored(policy.scope, moment) if means(found[1]))
+
+
+def _ignored(scope: Scope, moment: Moment) -> Sequence[tuple[int, Contact]]:
+    def work() -> Sequence[tuple[int, Contact]]:
+        return ignored_at(moment.contacts(scope), moment.now, moment.bundle.answers_within)
+
+    return moment.once(f"ignored:{scope}", work)

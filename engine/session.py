@@ -2,11 +2,84 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
 from engine.moment import Moment
 from engine.shelf import Place
-from engine.types import Drop
+from engine.types import ContactKind, Drop, Stage
+from engine.windows import from_milliseconds, milliseconds
+
+_PRESENT = (ContactKind.IMPRESSION, ContactKind.RESPONSE)
+"""What shows that a customer is there: a message that is sent to one does not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """The session that is going on: until when, if nothing more happens, and what was in it."""
+
+    until: datetime
+    answers: dict[str, str] = field(default_factory=dict[str, str])
+    """The latest answer to an action, of those that silence it."""
+    shown: Counter[str] = field(default_factory=Counter[str])
 
 
 def silenced(place: Place, moment: Moment) -> Drop | None:
-    """Why an action is not offered again in this session, if it is not."""
+    """Why an action is not offered again in this session, if it is not. Exempt ones are."""
+    terms = moment.bundle.session
+    if (not terms.silenced_by and terms.most_shown is None) or place.spared is not None:
+        return None
+    visit = moment.once("visit", lambda: _visit(moment))
+    if visit is None:
+        return None
+    name = place.action.name
+    if (outcome := visit.answers.get(name)) is not None:
+        detail = f"the answer to it in this session was {outcome}"
+        return _drop(outcome, detail, visit)
+    if terms.most_shown is not None and visit.shown[name] >= terms.most_shown:
+        times = "once" if terms.most_shown == 1 else f"{terms.most_shown} times"
+        return _drop("most_shown", f"it was shown {times} in this session", visit)
     return None
+
+
+def _drop(rule: str, detail: str, visit: Visit) -> Drop:
+    return Drop(stage=Stage.SESSION, rule=f"session:{rule}", detail=detail, until=visit.until)
+
+
+def _visit(moment: Moment) -> Visit | None:
+    """Nothing where there is no session: nothing happened for too long, or ever."""
+    span = _span(moment)
+    if span is None:
+        return None
+    started, until = span
+    visit = Visit(until=until)
+    for contact in moment.snapshot.contacts:
+        if contact.at < started:
+            continue
+        if contact.kind is ContactKind.IMPRESSION:
+            visit.shown[contact.action] += 1
+        elif contact.outcome in moment.bundle.session.silenced_by:
+            visit.answers[contact.action] = contact.outcome
+    return visit
+
+
+def _span(moment: Moment) -> tuple[int, datetime] | None:
+    """When the session started, in milliseconds since 1970, and until when it goes on.
+
+    It is what is remembered of it, and what the contacts tell: one that came less than `idle` after
+    the last prolongs it, a later one starts another.
+    """
+    idle = moment.bundle.session.idle
+    wait = round(idle.total_seconds() * 1000)
+    remembered = moment.snapshot.session
+    started = milliseconds(remembered.started) if remembered else None
+    last = milliseconds(remembered.last) if remembered else None
+    for at in sorted(one.at for one in moment.snapshot.contacts if one.kind in _PRESENT):
+        if last is None or at - last >= wait:
+            started = at
+        last = at if last is None else max(last, at)
+    if started is None or last is None:
+        return None
+    until = from_milliseconds(last) + idle
+    return (started, until) if moment.now < until else None

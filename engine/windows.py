@@ -1,15 +1,28 @@
-"""Windows of time, rolling and by the calendar, on the clock of customer, business or UTC."""
+"""Windows of time, rolling and by the calendar, on the clock of customer, business or UTC.
+
+All arithmetic is done in UTC: Python adds to an aware local time as if clocks were never changed.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from engine.catalog import Bundle, Period, Window, Zone
 from engine.logic import Lookup
 
+MILLISECOND = timedelta(milliseconds=1)
+LONGEST_PERIOD = {
+    Period.DAY: timedelta(days=2),
+    Period.WEEK: timedelta(days=8),
+    Period.MONTH: timedelta(days=32),
+}
+"""No day, week or month is longer, however clocks are changed in it."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = timedelta(days=1)
+_SECOND = timedelta(seconds=1)
 _UTC = ZoneInfo("UTC")
 
 
@@ -40,36 +53,112 @@ def zones(bundle: Bundle, lookup: Lookup) -> Zones:
 def _zone(name: str) -> ZoneInfo | None:
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):  # nothing of that name, a folder, no name at all
         return None
 
 
 def opened(window: Window, now: datetime, clocks: Zones) -> datetime:
-    """The moment after which contacts count."""
+    """The moment after which contacts count; they are kept to the millisecond."""
+    now = now.astimezone(UTC)
     if window.length is not None:
         return now - window.length
-    local = now.astimezone(clocks.of(window.zone))
-    start = _period_start(window.period or Period.DAY, local, clocks.week_starts)
-    return start - timedelta(milliseconds=1)  # midnight itself is inside
+    return _around(window, now, clocks)[0] - MILLISECOND  # the first moment itself is inside
 
 
 def left(window: Window, at: datetime, clocks: Zones) -> datetime:
     """When something that happened at `at` is no longer in the window."""
+    at = at.astimezone(UTC)
     if window.length is not None:
         return at + window.length
-    local = at.astimezone(clocks.of(window.zone))
-    return _next_period(window.period or Period.DAY, local, clocks.week_starts)
+    return _around(window, at, clocks)[1]
 
 
-def _period_start(period: Period, local: datetime, week_starts: int) -> datetime:
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+def longest(window: Window) -> timedelta:
+    """How far back a window can reach."""
+    return window.length or LONGEST_PERIOD[window.period or Period.DAY]
+
+
+def milliseconds(at: datetime) -> int:
+    """The last whole millisecond up to a moment, since 1970: the unit in which contacts are kept.
+
+    A contact is after `at` exactly if its own number is greater than this.
+    """
+    return (at - _EPOCH) // MILLISECOND
+
+
+def from_milliseconds(at: int) -> datetime:
+    """The moment of a contact."""
+    return _EPOCH + timedelta(milliseconds=at)
+
+
+def _around(window: Window, at: datetime, clocks: Zones) -> tuple[datetime, datetime]:
+    """The calendar period that a moment is in: its first moment, and that of the next one."""
+    clock = clocks.of(window.zone)
+    period = window.period or Period.DAY
+    day = at.astimezone(clock).date()
+    first, after = _bounds(period, day, clock, clocks.week_starts)
+    if at < after:
+        return first, after
+    # the clock was set back over midnight: the next period has begun, though the old date is back
+    day = _next_first_day(period, day, clocks.week_starts)
+    return _bounds(period, day, clock, clocks.week_starts)
+
+
+@lru_cache(maxsize=4_096)
+def _bounds(
+    period: Period, day: date, clock: ZoneInfo, week_starts: int
+) -> tuple[datetime, datetime]:
+    begins = (_first_day(period, day, week_starts), _next_first_day(period, day, week_starts))
+    first, after = (first_shown(datetime.combine(each, time()), clock) for each in begins)
+    return first, after
+
+
+def _first_day(period: Period, day: date, week_starts: int) -> date:
     if period is Period.WEEK:
-        return midnight - timedelta(days=(local.weekday() - week_starts) % 7)
-    return midnight.replace(day=1) if period is Period.MONTH else midnight
+        return day - _DAY * ((day.weekday() - week_starts) % 7)
+    return day.replace(day=1) if period is Period.MONTH else day
 
 
-def _next_period(period: Period, local: datetime, week_starts: int) -> datetime:
-    start = _period_start(period, local, week_starts)
+def _next_first_day(period: Period, day: date, week_starts: int) -> date:
+    first = _first_day(period, day, week_starts)
     if period is Period.MONTH:
-        return (start + timedelta(days=32)).replace(day=1)
-    return start + timedelta(days=7 if period is Period.WEEK else 1)
+        return (first + 31 * _DAY).replace(day=1)
+    return first + (7 if period is Period.WEEK else 1) * _DAY
+
+
+@lru_cache(maxsize=4_096)
+def first_shown(local: datetime, clock: ZoneInfo) -> datetime:
+    """The first moment at which a clock shows `local`, or more than that if it jumps over it."""
+    found = local.replace(tzinfo=clock, fold=0).astimezone(UTC)
+    return found if _shown(found, clock) == local else _jump_over(local, clock)
+
+
+@lru_cache(maxsize=4_096)
+def last_shown(local: datetime, clock: ZoneInfo) -> datetime:
+    """The last moment at which a clock shows `local`, or the one at which it jumps over it.
+
+    Differs from the first where the clock is set back, and shows an hour twice.
+    """
+    found = local.replace(tzinfo=clock, fold=1).astimezone(UTC)
+    return found if _shown(found, clock) == local else _jump_over(local, clock)
+
+
+def _shown(at: datetime, clock: ZoneInfo) -> datetime:
+    return at.astimezone(clock).replace(tzinfo=None, fold=0)
+
+
+def _jump_over(local: datetime, clock: ZoneInfo) -> datetime:
+    """When a clock jumps over a time it never shows.
+
+    Such a time, taken by the clock from before the jump, is after it or at it; taken by the clock
+    from after the jump, before it.
+    """
+    after = local.replace(tzinfo=clock, fold=0).astimezone(UTC)
+    before = local.replace(tzinfo=clock, fold=1).astimezone(UTC)
+    while after - before > _SECOND:  # clocks jump at whole seconds
+        middle = before + (after - before) // _SECOND // 2 * _SECOND
+        if _shown(middle, clock) < local:
+            before = middle
+        else:
+            after = middle
+    return after
