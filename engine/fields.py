@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
-from datetime import date, timedelta
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import TypeVar
 
 from engine.entries import Entry, Problems, nearest
 from engine.errors import RuleError
 from engine.rules import Expression, Kind, compile_expression
 from engine.types import Scalar
+from engine.written_times import day_of, duration_of, moment_of, time_of
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 FIELD = re.compile(r"[a-z]+(_[a-z]+)*")
+WORD = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 LONGEST_NAME = 64
 LONGEST_TEXT = 5_000
-_DURATION = re.compile(r"(\d{1,5}) (second|minute|hour|day|week)s?")
 _NEVER = compile_expression("False")
-_ROOTS = ("context", "journey", "model")
+_WHOLE_DAY = timedelta(days=1)
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """Names that something written at `place` looks up; `where` says what that is."""
+
+    place: Entry
+    where: str
+    names: frozenset[str]
+    expression: Expression | None = None
 
 
 class Fields:
     """One mapping. What is missing or wrong is noted, and a harmless value stands in for it.
 
-    `features`: the names that expressions may use besides context, journey and model; None: any.
+    What it looks up goes to `uses`, to be checked when all names are known.
     """
 
     def __init__(
@@ -32,12 +46,12 @@ class Fields:
         what: str,
         keys: Collection[str],
         problems: Problems,
-        features: Collection[str] | None = None,
+        uses: list[Use] | None = None,
     ) -> None:
         self.entry = entry
         self.what = what
         self.problems = problems
-        self._features = features
+        self._uses: list[Use] = [] if uses is None else uses
         self._entries: Mapping[str, Entry] = {}
         if isinstance(entry.value, Mapping):
             self._entries = entry.value
@@ -57,6 +71,11 @@ class Fields:
         """Remember that `text` is wrong with `key`."""
         self.problems.note(self.place(key), text)
 
+    def uses(self, key: str, *names: str) -> None:
+        """Remember that `key` looks up `names`."""
+        where = f"{key} of {self.what}"
+        self._uses.append(Use(place=self.place(key), where=where, names=frozenset(names)))
+
     def _value(self, key: str, wanted: str) -> Scalar:
         """The scalar under `key`; None is noted as missing."""
         value = self.place(key).value if key in self else None
@@ -66,6 +85,14 @@ class Fields:
         if value is None:
             self.note(key, f"{self.what} needs {key}: {wanted}")
         return value
+
+    def _parsed(self, key: str, wanted: str, parse: Callable[[str], Found | None]) -> Found | None:
+        """What `parse` makes of the text under `key`; None is noted."""
+        value = self._value(key, wanted)
+        found = None if value is None else parse(str(value))
+        if value is not None and found is None:
+            self.note(key, f"{key} of {self.what} must be {wanted}, not {value!r}")
+        return found
 
     def text(self, key: str, default: str | None = None) -> str:
         """Some text, not empty."""
@@ -94,9 +121,9 @@ class Fields:
             return low
         return float(value)
 
-    def whole(self, key: str, low: int, high: int) -> int:
+    def whole(self, key: str, low: int, high: int, default: int | None = None) -> int:
         """A whole number from `low` to `high`."""
-        value = self.number(key, low, high)
+        value = self.number(key, low, high, default)
         if value != int(value):
             self.note(key, f"{key} of {self.what} must be a whole number, not {value:g}")
         return int(value)
@@ -110,28 +137,32 @@ class Fields:
             self.note(key, f"{key} of {self.what} must be true or false, not {value!r}")
         return value is True
 
-    def duration(self, key: str) -> timedelta:
+    def duration(self, key: str, default: timedelta | None = None) -> timedelta:
         """A length of time such as `7 days`."""
+        if key not in self and default is not None:
+            return default
         value = self._value(key, "a time such as 7 days, 48 hours or 30 minutes")
-        match = _DURATION.fullmatch(str(value))
-        if value is None or match is None or int(match[1]) == 0:
-            if value is not None:
-                self.note(
-                    key, f"{key} of {self.what}: {value!r} is no time; write 7 days, 48 hours"
-                )
-            return timedelta(days=1)
-        return timedelta(**{f"{match[2]}s": int(match[1])})
+        found = None if value is None else duration_of(str(value))
+        if value is not None and found is None:
+            why = f"{value!r} is no time; write 7 days, 48 hours or 30 minutes"
+            self.note(key, f"{key} of {self.what}: {why}")
+        return found or _WHOLE_DAY
 
     def day(self, key: str) -> date | None:
         """A date such as 2026-12-31, or None if it is not given."""
         if key not in self:
             return None
-        value = self._value(key, "a date such as 2026-12-31")
-        try:
-            return date.fromisoformat(str(value)) if value is not None else None
-        except ValueError:
-            self.note(key, f"{key} of {self.what} must be a date such as 2026-12-31, not {value!r}")
+        return self._parsed(key, "a date such as 2026-12-31", day_of)
+
+    def moment(self, key: str) -> datetime | None:
+        """A moment such as 2026-12-31T18:00:00Z, or None if it is not given."""
+        if key not in self:
             return None
+        return self._parsed(key, "a moment such as 2026-12-31T18:00:00Z", moment_of)
+
+    def clock(self, key: str) -> time:
+        """A time of the day such as 20:00."""
+        return self._parsed(key, "a time of the day such as 20:00", time_of) or time()
 
     def one_of(self, key: str, choices: Collection[str], default: str | None = None) -> str:
         """One of the words in `choices`."""
@@ -167,17 +198,18 @@ class Fields:
         return words
 
     def expression(self, key: str, kind: Kind) -> Expression:
-        """An expression over features, context, models and journeys that gives `kind`."""
+        """An expression over everything that is known, that gives `kind`."""
         value = self._value(key, f"an expression that gives {kind}")
         if value is None:
             return _NEVER
+        where = f"{key} of {self.what}"
         try:
             expression = compile_expression(str(value), kind)
         except RuleError as error:
-            self.note(key, f"{key} of {self.what}: {error}")
+            self.note(key, f"{where}: {error}")
             return _NEVER
-        for name in sorted(expression.names):
-            self._check_name(key, name)
+        use = Use(place=self.place(key), where=where, names=expression.names, expression=expression)
+        self._uses.append(use)
         return expression
 
     def children(self, key: str) -> Iterator[tuple[str, Entry]]:
@@ -192,31 +224,13 @@ class Fields:
             return
         yield from sorted(value.items())
 
-    def named(self, key: str) -> Iterator[tuple[str, Entry]]:
+    def named(self, key: str, pattern: re.Pattern[str] = NAME) -> Iterator[tuple[str, Entry]]:
         """As `children`, where each key must be a name."""
         for name, entry in self.children(key):
-            if not is_name(name):
-                self.problems.note(entry, f"{name!r} is no name; use a-z, 0-9 and -")
+            if not is_name(name, pattern):
+                mark = "-" if pattern is NAME else "_"
+                self.problems.note(entry, f"{name!r} is no name; use a-z, 0-9 and {mark}")
             yield name, entry
-
-    def _check_name(self, key: str, name: str) -> None:
-        root, *rest = name.split(".")
-        if root == "journey" and (len(rest) > 2 or rest[1:] not in ([], ["stage"])):
-            self.note(key, f"{name}: write journey.<kind> or journey.<kind>.stage")
-        elif root in ("context", "model") and len(rest) != 1:
-            self.note(key, f"{name}: write {root}.<name>")
-        elif root not in _ROOTS and len(rest) != 1:
-            self.note(key, f"{name}: a feature has a view and a name, such as contract.type")
-        elif root not in _ROOTS and self._features is not None and name not in self._features:
-            hint = (
-                nearest(name, self._features)
-                or f"; the known ones start with {_views(self._features)}"
-            )
-            self.note(key, f"{key} of {self.what} uses an unknown feature {name!r}{hint}")
-
-
-def _views(features: Collection[str]) -> str:
-    return ", ".join(sorted({name.split(".")[0] for name in features} | set(_ROOTS)))
 
 
 def is_name(word: str, pattern: re.Pattern[str] = NAME) -> bool:

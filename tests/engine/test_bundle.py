@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.bundle import bundle_from_source, load_bundle
-from engine.catalog import Bundle
+from engine.catalog import Bundle, Window
 from engine.errors import InvalidBundle
 from engine.types import ContactKind, Level, Stage
 
@@ -152,7 +152,8 @@ def test_a_bundle_is_read_as_it_is_written(tmp_path: Path) -> None:
     assert sales.lever == 10
     assert bundle.groups == {"books": 5, "help": 0}
     assert bundle.max_ages == {"profile": timedelta(days=30), "visits": timedelta(minutes=30)}
-    assert (bundle.minimum_propensity, bundle.minimum_priority) == (0.01, 0.5)
+    reached = {(a.minimum_propensity, a.minimum_priority) for a in bundle.actions.values()}
+    assert reached == {(0.01, 0.5)}
     assert bundle.fallbacks == {"*": "faq"}
     hold = bundle.holds["complaint"]
     assert (hold.purposes, hold.tags) == (("sales",), ("commercial",))
@@ -162,11 +163,13 @@ def test_a_bundle_is_read_as_it_is_written(tmp_path: Path) -> None:
 def test_a_limit_and_a_context_weight_are_read_as_written(tmp_path: Path) -> None:
     bundle = a_bundle(tmp_path)
     (limit,) = bundle.limits
-    assert (limit.name, limit.maximum, limit.window) == ("twice-a-week", 2, timedelta(days=7))
+    assert (limit.name, limit.maximum) == ("twice-a-week", 2)
+    assert limit.window == Window(length=timedelta(days=7))
     assert limit.kinds == {ContactKind.DISPATCH, ContactKind.IMPRESSION}
     assert (limit.per, limit.per_channel) == ("action", True)
-    assert (limit.purposes, limit.groups) == ({"sales"}, {"books"})
-    assert (limit.actions, limit.channels) == ({"new-novel"}, {"email"})
+    reach = limit.reach
+    assert (reach.purposes, reach.groups) == ({"sales"}, {"books"})
+    assert (reach.actions, reach.channels) == ({"new-novel"}, {"email"})
     (weight,) = bundle.context_weights
     assert (weight.target, weight.percent) == ("group:help", 50)
     assert weight.condition({"context.page": "help"}.get) is True
@@ -472,6 +475,7 @@ def test_an_error_in_an_action_is_reported_with_file_line_and_remedy(
 def test_a_fallback_that_a_limit_counts_is_refused(tmp_path: Path) -> None:
     business = BUSINESS.replace("purposes: [sales]\n    groups", "purposes: [service]\n    groups")
     business = business.replace("groups: [books]", "groups: [help]").replace("[new-novel]", "[faq]")
+    business = business.replace("channels: [email]", "channels: [web]")
     assert a_bundle(tmp_path, business).fallbacks == {"*": "faq"}
     found = problems(tmp_path, business, ACTIONS.replace("    exempt: service\n", ""))
     assert found == [
@@ -569,7 +573,7 @@ def test_context_models_and_journeys_need_no_feature(tmp_path: Path) -> None:
 )
 def test_durations_are_written_in_words(tmp_path: Path, text: str, length: timedelta) -> None:
     bundle = a_bundle(tmp_path, BUSINESS.replace("within: 7 days", f"within: {text}"))
-    assert bundle.limits[0].window == length
+    assert bundle.limits[0].window == Window(length=length)
 
 
 @pytest.mark.parametrize("source", [b"", b"{", b"[]", b"null", b'{"bundle": {}}', b"\xff"])

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from engine.bundle import bundle_from_source, load_bundle
-from engine.bundle_actions import COMMERCIAL_FACTS
-from engine.catalog import Action, Bundle
+from engine.bundle_keys import COMMERCIAL_FACTS
+from engine.catalog import Action, Bundle, Window
 from engine.decide import decide
 from engine.ledger.site import BUNDLES
 from engine.types import (
@@ -218,14 +218,15 @@ def test_a_complaint_holds_sales_and_commercial_and_cools_down_for_two_days() ->
 def test_the_limits_bound_marketing_impressions_and_surveys() -> None:
     limits = {limit.name: limit for limit in BUNDLE.limits}
     weekly = limits["marketing-messages-in-a-week"]
-    assert (weekly.maximum, weekly.window, weekly.per) == (2, timedelta(days=7), "customer")
-    assert weekly.purposes == {"sales", "retention", "nurture"}
-    assert not weekly.channels
+    assert (weekly.maximum, weekly.per) == (2, "customer")
+    assert weekly.window == Window(length=timedelta(days=7))
+    assert weekly.reach.purposes == {"sales", "retention", "nurture"}
+    assert not weekly.reach.channels
     assert limits["sales-emails-in-a-week"].maximum == 1
     screen = limits["same-action-on-screen-in-a-week"]
     assert (screen.maximum, screen.per, screen.kinds) == (3, "action", {ContactKind.IMPRESSION})
     survey = limits["surveys-in-a-quarter"]
-    assert (survey.maximum, survey.window) == (1, timedelta(days=90))
+    assert (survey.maximum, survey.window) == (1, Window(length=timedelta(days=90)))
 
 
 def test_only_pushed_features_grow_old() -> None:
