@@ -292,7 +292,10 @@ class Exclusion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarginFloor:
-    """Where `condition` holds, an action that states a margin is not offered below `floor`."""
+    """Where `condition` holds, an action that states a margin is not offered below `floor`.
+
+    Nor where it is not known whether it holds.
+    """
 
     name: str
     condition: Expression
@@ -354,8 +357,7 @@ class JourneyTerms:
     """Which journey goes first, and when one may start.
 
     `starts_maximum` within `starts_window` for one customer; not while a journey of `not_while`
-    runs; at most `running_maximum` journeys with less or equal `priority` at a time. None: no
-    bound.
+    runs; nor while `running_maximum` others of the same or a higher `priority` do. None: no bound.
     """
 
     kind: str
@@ -368,7 +370,10 @@ class JourneyTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextWeight:
-    """Adds `percent` to C for `target` (such as `purpose:service`) while `condition` holds."""
+    """Adds `percent` to C for `target` (such as `purpose:service`) while `condition` holds.
+
+    Nothing is added while that is not known.
+    """
 
     name: str
     target: str

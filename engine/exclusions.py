@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from engine.logic import number
 from engine.moment import Moment
 from engine.shelf import Place
 from engine.types import Drop, Stage
@@ -24,16 +25,21 @@ def excluded(place: Place, moment: Moment) -> Drop | None:
 
 
 def below_margin(place: Place, moment: Moment) -> Iterator[Drop]:
-    """The margin floors that an action with a stated margin does not reach; unknown stops it."""
+    """The margin floors that an action with a stated margin does not reach.
+
+    A margin at or above the floor passes, whoever it is for. Else whether the floor applies must be
+    known, and it must not; a margin that is not known reaches no floor.
+    """
     if place.action.margin is None:
         return
-    margin = place.action.margin(moment.lookup)
-    known = isinstance(margin, int | float) and not isinstance(margin, bool)
+    margin = number(place.action.margin(moment.lookup))
     for floor in moment.bundle.margin_floors:
-        applies = floor.condition(moment.lookup)
-        if applies is False or (applies is True and known and float(margin or 0) >= floor.floor):
+        if margin is not None and margin >= floor.floor:
             continue
-        unknown = applies is None or not known
+        applies = floor.condition(moment.lookup)
+        if applies is False:
+            continue
+        unknown = applies is None or margin is None
         yield Drop(
             stage=Stage.SUITABILITY,
             rule=f"margin:{floor.name}",

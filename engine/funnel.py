@@ -39,7 +39,8 @@ class Funnel:
 
     def _obstacles(self, place: Place) -> Iterator[Drop]:
         moment = self.moment
-        if (drop := eligibility.unavailable(place.action, moment.now)) is not None:
+        calendar = moment.zones.business
+        if (drop := eligibility.unavailable(place.action, moment.now, calendar)) is not None:
             yield drop
         if not any(place.treatments(one.name, None) for one in self.request.placements):
             detail = f"it has no treatment for {moment.channel}"

@@ -181,6 +181,12 @@ def only_numbers(part: Evaluate) -> Evaluate:
     return evaluate
 
 
+def number(value: object) -> Number | None:
+    """`value` if it is a finite number; a truth or a text is none."""
+    found = scalar(value)
+    return None if isinstance(found, bool | str) else found
+
+
 def scalar(value: Any) -> Scalar:
     """`value` as an exact str, or as a finite number that fits a float; else unknown."""
     if value.__class__ is float:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 from engine.catalog import Treatment
-from engine.logic import Lookup
+from engine.eligibility import failed
+from engine.logic import Lookup, scalar
 from engine.shelf import Place
 from engine.types import Drop, Scalar, Stage
 
@@ -17,16 +18,12 @@ PLACEHOLDER = re.compile(r"\{([a-z]\w*(?:\.\w+)+)\}")
 def unfit(treatment: Treatment, lookup: Lookup) -> Iterator[Drop]:
     """Why a treatment can't be used: what it tells is not known, or one of its rules fails."""
     for name in treatment.needs:
-        if lookup(name) is None:
+        if scalar(lookup(name)) is None:
             detail = f"{treatment.id} tells {name}, which is not known or too old"
             yield Drop(stage=Stage.TREATMENT, rule=f"needs:{name}", detail=detail)
     for rule in treatment.rules:
-        passed = rule.condition(lookup)
-        if passed is None and not rule.unknown_passes:
-            detail = f"not known: {rule.because}"
-            yield Drop(stage=Stage.TREATMENT, rule=rule.name, detail=detail)
-        elif passed is False:
-            yield Drop(stage=Stage.TREATMENT, rule=rule.name, detail=rule.because)
+        if (drop := failed(rule, Stage.TREATMENT, lookup)) is not None:
+            yield drop
 
 
 def fitting(place: Place, placement: str, tone: str | None, lookup: Lookup) -> Treatment | None:
@@ -40,25 +37,29 @@ def fitting(place: Place, placement: str, tone: str | None, lookup: Lookup) -> T
 
 
 def said(treatment: Treatment, lookup: Lookup) -> Mapping[str, str]:
-    """Its content, with every `{view.feature}` filled in."""
+    """Its content, with every `{view.feature}` filled in; what is filled in is not filled again."""
     if not treatment.needs:
         return treatment.content
 
     def fill(match: re.Match[str]) -> str:
-        found = lookup(match[1])
-        return match[0] if found is None else _words(found)
+        found = scalar(lookup(match[1]))
+        return match[0] if found is None else in_words(found)
 
     return {key: PLACEHOLDER.sub(fill, text) for key, text in treatment.content.items()}
 
 
-def _words(value: object) -> str:
+def in_words(value: str | float) -> str:
+    """A value as a customer reads it: `yes`, `24`, `70.50`.
+
+    >>> [in_words(value) for value in (True, 24, 24.0, 70.5, -0.001, "DSL")]
+    ['yes', '24', '24', '70.50', '0', 'DSL']
+    """
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:.2f}" if isinstance(value, float) and not value.is_integer() else _plain(value)
-
-
-def _plain(value: object) -> str:
-    return str(int(value)) if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    rounded = round(value, 2)
+    return str(int(rounded)) if rounded.is_integer() else f"{rounded:.2f}"
 
 
 def names_in(content: Mapping[str, Scalar]) -> tuple[str, ...]:
