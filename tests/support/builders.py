@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from engine.catalog import (
@@ -12,14 +12,17 @@ from engine.catalog import (
     Bundle,
     Channel,
     ContactLimit,
+    ContactPolicy,
     ContextWeight,
     HoldTerms,
     Purpose,
+    QuietHours,
     Reach,
     Rule,
     Treatment,
     Volume,
     Window,
+    Zone,
 )
 from engine.channels.delivery import Message
 from engine.holds import COMMERCIAL, SALES
@@ -172,6 +175,55 @@ def a_limit(
 def a_volume(name: str = "phones", *, maximum: int = 10, **more: Any) -> Volume:
     """So many units for all customers together."""
     return Volume(name=name, maximum=maximum, because=f"{name} are used up", **more)
+
+
+def a_policy(
+    name: str = "three-in-a-week",
+    *,
+    outcomes: Sequence[str] = ("impression",),
+    times: int = 3,
+    window: timedelta | Window = WEEK,
+    silence: timedelta = 10 * DAY,
+    purposes: Sequence[str] = (),
+    groups: Sequence[str] = (),
+    actions: Sequence[str] = (),
+    channels: Sequence[str] = (),
+    **more: Any,
+) -> ContactPolicy:
+    """After so many of an outcome within so long, silence."""
+    return ContactPolicy(
+        name=name,
+        outcomes=frozenset(outcomes),
+        times=times,
+        window=window if isinstance(window, Window) else Window(length=window),
+        silence=silence,
+        because=more.pop("because", f"{name} was reached"),
+        reach=a_reach(purposes, groups, actions, channels),
+        **more,
+    )
+
+
+def quiet_hours(
+    name: str = "night",
+    starts: str = "21:00",
+    ends: str = "08:00",
+    *,
+    waits: bool = False,
+    days: Sequence[int] = range(7),
+    reach: Reach | None = None,
+    zone: Zone = Zone.CUSTOMER,
+) -> QuietHours:
+    """When nothing is sent."""
+    return QuietHours(
+        name=name,
+        starts=time.fromisoformat(starts),
+        ends=time.fromisoformat(ends),
+        waits=waits,
+        because=f"{name}: nothing is sent",
+        days=frozenset(days),
+        zone=zone,
+        reach=reach or Reach(),
+    )
 
 
 def a_weight(target: str, percent: float, condition: str = "1 == 1") -> ContextWeight:
