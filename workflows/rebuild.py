@@ -21,6 +21,7 @@ from engine.ledger import Ledger, facts, keys, live, tables
 from engine.ledger.arrivals import histories
 from engine.ledger.clock import milliseconds
 from engine.ledger.consents import latest_consents
+from engine.ledger.memberships import all_circles, latest_memberships
 from engine.types import Contact, Event, Hold, JourneyState
 from feature_store.offline import restore_online
 from feature_store.online import Row, write_rows
@@ -157,7 +158,8 @@ async def _hold_of(execution: WorkflowExecution) -> Hold | None:
 async def _clear(ledger: Ledger, also: set[str], rebuild_id: str) -> list[str]:
     """Removes all live state and names its customers: what is read afterwards is put back."""
     customers = sorted(also.union(await ledger.journal.read(_customers)))
-    for batch in _batches(customers):
+    circles = sorted(await ledger.journal.read(all_circles))
+    for batch in _batches([*customers, *circles]):
         names = [
             name for customer in batch for name in (keys.live(customer), keys.contacts(customer))
         ]
@@ -168,7 +170,10 @@ async def _clear(ledger: Ledger, also: set[str], rebuild_id: str) -> list[str]:
 
 def _customers(connection: Connection) -> set[str]:
     found: set[str] = set()
-    for table in (tables.events, tables.consents, tables.holds, tables.messages, tables.outcomes):
+    for table in (
+        *(tables.events, tables.consents, tables.holds, tables.memberships),
+        *(tables.messages, tables.outcomes),
+    ):
         found.update(connection.execute(select(table.c.customer).distinct()).scalars())
     return found
 
@@ -182,8 +187,10 @@ async def _put_back(ledger: Ledger, customers: Sequence[str], bundle: Bundle) ->
         )
         consents = await ledger.journal.read(lambda c, batch=batch: latest_consents(c, batch))
         contacts = await ledger.journal.read(lambda c, batch=batch: _contacts(c, batch, since))
+        members = await ledger.journal.read(lambda c, batch=batch: latest_memberships(c, batch))
         await ledger.enforce_again(holds)
         await ledger.enforce_consents(consents)
+        await ledger.memberships.enforce(members)  # before the contacts: circles count them too
         await ledger.add_contacts(contacts)
         held += len(holds)
     return held

@@ -21,6 +21,7 @@ from engine.ledger.clock import Clock, milliseconds
 from engine.ledger.consents import Consent, Recorded, keep_consents, keep_first_consents
 from engine.ledger.customers import Customers
 from engine.ledger.journal import Journal
+from engine.ledger.memberships import Memberships
 from engine.ledger.outcomes import Outcome, keep_outcome
 from engine.ledger.site import Site
 from engine.types import Contact, Hold, HoldState, JourneyState
@@ -52,6 +53,7 @@ class Ledger:
         self.journal = journal
         self.redis = client
         self.customers = Customers(journal, site.key)
+        self.memberships = Memberships(self)
 
     @property
     def clock(self) -> Clock:
@@ -241,7 +243,9 @@ class Ledger:
     # -- contacts and outcomes
 
     async def add_contacts(self, contacts: Sequence[tuple[str, Contact]]) -> None:
-        """Counts journalled contacts, given as (customer, contact), in Redis, each once."""
+        """Counts journalled contacts, given as (customer, contact), in Redis, each once, for the
+        customer and the circles.
+        """
         oldest = milliseconds(self.clock.now() - contact.LONGEST_WINDOW)
         calls = [
             (

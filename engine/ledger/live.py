@@ -6,8 +6,8 @@ from __future__ import annotations
 import hashlib
 import inspect
 import time
-from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -38,10 +38,14 @@ LATEST_DECISIONS = 5
 
 
 class Script:
-    """A Lua script of `scripts/`, called by its hash, and loaded where the server lacks it."""
+    """A Lua script of `scripts/`, called by its hash, and loaded where the server lacks it.
 
-    def __init__(self, name: str) -> None:
-        self.text = (Path(__file__).parent / "scripts" / f"{name}.lua").read_text()
+    `parts` are other files of that folder, put before it.
+    """
+
+    def __init__(self, name: str, *parts: str) -> None:
+        folder = Path(__file__).parent / "scripts"
+        self.text = "".join((folder / f"{one}.lua").read_text() for one in (*parts, name))
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     async def __call__(
@@ -96,7 +100,8 @@ COMMIT = Script("commit")
 PLACE_HOLD = Script("place_hold")
 RELEASE_HOLD = Script("release_hold")
 SET_CONSENT = Script("set_consent")
-ADD_CONTACT = Script("add_contact")
+ADD_CONTACT = Script("add_contact", "circles")
+JOIN = Script("join", "circles")
 SET_FIELD = Script("set_field")
 RUN_ID = Script("run_id")
 CLEAR = Script("clear")
@@ -145,7 +150,8 @@ class LiveState:
     """What one read found.
 
     `marker` is empty while Redis is not reconciled; `stored` is the answer or claim of a request
-    id; `remembered` what was offered last, where the features could not be read, and `because` why.
+    id; `circles` are the references of the customer's account and household; `remembered` is what
+    was offered last, where the features could not be read, and `because` says why.
     """
 
     marker: str
@@ -155,6 +161,7 @@ class LiveState:
     contacts: tuple[Contact, ...]
     journeys: tuple[JourneyState, ...]
     latest: tuple[str, ...]
+    circles: Mapping[str, str] = field(default_factory=dict[str, str])
     stored: bytes | None = None
     remembered: tuple[Remembered, ...] | None = None
     because: tuple[str, ...] = ()
@@ -182,32 +189,30 @@ class LiveState:
 def decode_state(reply: Any) -> LiveState:
     """A LiveState from the reply of `read.lua` or a refused `commit.lua`."""
     marker, fields, contacts, stored = reply
-    holds: list[Hold] = []
-    consents: dict[str, bool] = {}
-    journeys: list[JourneyState] = []
-    version, latest = 0, ()
-    for name, value in zip(fields[::2], fields[1::2], strict=True):
-        kind = name[:2]
-        if kind == b"h:":
-            holds.append(decode_hold(name[2:].decode(), value))
-        elif kind == b"c:":
-            consents[name[2:].decode()] = value[:1] == b"1"
-        elif kind == b"j:":
-            journeys.append(_decode_journey(name[2:].decode(), value))
-        elif name == b"v":
-            version = int(value)
-        elif name == b"d":
-            latest = tuple(value.decode().split(","))
+    found: dict[bytes, bytes] = dict(zip(fields[::2], fields[1::2], strict=True))
+    holds = (decode_hold(name, value) for name, value in _of_kind(b"h:", found))
+    journeys = (_decode_journey(name, value) for name, value in _of_kind(b"j:", found))
     return LiveState(
         marker=(marker or b"").decode(),
-        version=version,
+        version=int(found.get(b"v", 0)),
         holds=tuple(sorted(holds, key=lambda hold: (hold.since, hold.id))),
-        consents=consents,
+        consents={name: value[:1] == b"1" for name, value in _of_kind(b"c:", found)},
         contacts=tuple(map(decode_contact, contacts[::2], contacts[1::2])),
         journeys=tuple(sorted(journeys, key=lambda journey: journey.id)),
-        latest=latest,
+        latest=tuple(found[b"d"].decode().split(",")) if b"d" in found else (),
+        circles=_decode_circles(_of_kind(b"g:", found)),
         stored=stored or None,
     )
+
+
+def _of_kind(kind: bytes, found: Mapping[bytes, bytes]) -> list[tuple[str, bytes]]:
+    return [(name[2:].decode(), value) for name, value in found.items() if name[:2] == kind]
+
+
+def _decode_circles(kept: Iterable[tuple[str, bytes]]) -> dict[str, str]:
+    """Scope to reference; a customer who has left leaves an empty one behind."""
+    named = ((scope, value.rsplit(b":", 1)[1].decode()) for scope, value in kept)
+    return {scope: circle for scope, circle in named if circle}
 
 
 def encode_hold(hold: Hold) -> bytes:

@@ -19,15 +19,25 @@ from engine.channels.delivery import Message
 from engine.errors import LiveStateUnavailable
 from engine.holds import commercial
 from engine.ledger import keys, live
+from engine.ledger.circles import NONE, Circles, circle_contacts, scopes
 from engine.ledger.clock import milliseconds
 from engine.ledger.facts import contact_of
 from engine.ledger.ledger import Ledger
 from engine.ledger.ports import FeatureReader
 from engine.moment import Moment, moment
 from engine.shelf import Place, place
-from engine.types import ContactKind, Drop, FeatureRow, Request, Reservation, Snapshot, Stage
+from engine.types import (
+    Contact,
+    ContactKind,
+    Drop,
+    FeatureRow,
+    Request,
+    Reservation,
+    Snapshot,
+    Stage,
+)
 
-AUTHORISE = live.Script("authorise")
+AUTHORISE = live.Script("authorise", "circles")
 FRESH_SECONDS = 0.5
 """A delivery starts within this time of its authorisation: shorter than an acknowledgement of a
 hold waits for deliveries that were authorised before it (Ledger.let_land).
@@ -60,6 +70,16 @@ class Verdict:
         return not self.reason
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What a verdict stands on: one read of the customer's state, features and circles."""
+
+    bundle: Bundle
+    state: live.LiveState
+    row: FeatureRow
+    shared: Circles = NONE
+
+
 class Gate:
     """Lets messages out, one customer's state at a time."""
 
@@ -76,31 +96,35 @@ class Gate:
         """
         late = 0
         for attempt in range(_ATTEMPTS):
-            state, row = await self._read(message)
-            verdict = judge(message, state, row, self._bundle())
+            ground = await self._read(message, self._bundle())
+            verdict = judge(message, ground)
             if not verdict.allowed:
                 return verdict
             asked = time.monotonic()
-            if not await self._reserve(message, state, verdict):
+            if not await self._reserve(message, ground, verdict):
                 await asyncio.sleep(random.uniform(0, _STEP_ASIDE_SECONDS * min(attempt, 5)))
-                continue
-            if time.monotonic() - asked < FRESH_SECONDS:
+            elif time.monotonic() - asked < FRESH_SECONDS:
                 return verdict
-            late += 1
-            if late == _LATE_MOST:
+            elif (late := late + 1) == _LATE_MOST:
                 raise LiveStateUnavailable("Redis is too slow to authorise a delivery")
         raise LiveStateUnavailable(
             "this customer's state changes faster than a delivery can be authorised"
         )
 
-    async def _read(self, message: Message) -> tuple[live.LiveState, FeatureRow]:
-        since = milliseconds(message.at - contact.horizon(self._bundle()))
-        customer = message.customer
+    async def _read(self, message: Message, bundle: Bundle) -> Ground:
+        since = message.at - contact.horizon(bundle)
+        state, row = await self._read_customer(message.customer, since)
+        shared = await circle_contacts(self._ledger.redis, state.circles, scopes(bundle), since)
+        return Ground(bundle=bundle, state=state, row=row, shared=shared)
+
+    async def _read_customer(
+        self, customer: str, since: datetime
+    ) -> tuple[live.LiveState, FeatureRow]:
         reads = (keys.MARKER, keys.live(customer), keys.contacts(customer))
         try:
             for _ in range(2):
                 pipe = self._ledger.redis.pipeline(transaction=False)
-                live.READ.queue(pipe, reads, (since,))
+                live.READ.queue(pipe, reads, (milliseconds(since),))
                 self._reader.queue(pipe, customer)
                 reply, row = await pipe.execute(raise_on_error=False)
                 if isinstance(reply, NoScriptError):
@@ -120,11 +144,12 @@ class Gate:
         except (LiveStateUnavailable, ValueError):
             return FeatureRow()
 
-    async def _reserve(self, message: Message, state: live.LiveState, verdict: Verdict) -> bool:
+    async def _reserve(self, message: Message, ground: Ground, verdict: Verdict) -> bool:
+        state, action = ground.state, ground.bundle.actions[message.action]
         flight = {
             "purpose": message.purpose,
-            "tags": message.tags,
-            "exempt": int(_exempt(message, self._bundle().actions[message.action])),
+            "tags": _tags(message, action),
+            "exempt": int(_exempt(message, action)),
             "expires": live.wall_milliseconds() + _LEASE_MILLISECONDS,
         }
         customer = message.customer
@@ -132,7 +157,7 @@ class Gate:
             self._ledger.redis,
             [keys.MARKER, keys.live(customer), keys.contacts(customer)],
             [
-                state.version,
+                ground.shared.seen(state.version),
                 state.marker,
                 message.message_id,
                 live.encode_contact(contact_of(message, ContactKind.DISPATCH)),
@@ -143,8 +168,9 @@ class Gate:
         return reply == 1
 
 
-def judge(message: Message, state: live.LiveState, row: FeatureRow, bundle: Bundle) -> Verdict:
-    """What the guards of a decision say to a message on a state."""
+def judge(message: Message, ground: Ground) -> Verdict:
+    """What the guards of a decision say to a message."""
+    bundle = ground.bundle
     action = bundle.actions.get(message.action)
     if action is None:
         return Verdict(reason=f"unknown_action:{message.action}")
@@ -153,7 +179,7 @@ def judge(message: Message, state: live.LiveState, row: FeatureRow, bundle: Bund
     if message.purpose not in bundle.purposes:
         return Verdict(reason=f"unknown_purpose:{message.purpose}")
     said = place(bundle, as_said(message, action), message.channel)
-    now = moment_of(message, state, row, bundle)
+    now = moment_of(message, ground)
     drops = [*guards.silences(said, now), *guards.contact_obstacles(said, now)]
     if drops:
         return _refusal(drops, said)
@@ -185,13 +211,21 @@ def _exempt(message: Message, action: Action) -> bool:
     return free and not commercial(message.purpose, _tags(message, action))
 
 
-def moment_of(message: Message, state: live.LiveState, row: FeatureRow, bundle: Bundle) -> Moment:
+def moment_of(message: Message, ground: Ground) -> Moment:
     """The moment at which a message leaves; its own earlier reservation never counts against it."""
+
+    def others(contacts: tuple[Contact, ...]) -> tuple[Contact, ...]:
+        return tuple(one for one in contacts if one.id != message.message_id)
+
+    bundle, row = ground.bundle, ground.row
+    known = _known(ground.state, message.customer)
     snapshot = replace(
-        _known(state, message.customer), features=row.values, feature_times=row.times
+        known,
+        features=row.values,
+        feature_times=row.times,
+        contacts=others(known.contacts),
+        circles={scope: others(contacts) for scope, contacts in ground.shared.contacts.items()},
     )
-    others = tuple(one for one in snapshot.contacts if one.id != message.message_id)
-    snapshot = replace(snapshot, contacts=others)
     request = Request(
         decision_id=message.decision_id,
         customer=message.customer,

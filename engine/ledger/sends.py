@@ -26,7 +26,7 @@ from engine.ledger.permission import NOT_RECONCILED, Gate, Verdict
 from engine.ledger.ports import FeatureReader
 from engine.types import ContactKind
 
-SETTLE = live.Script("settle")
+SETTLE = live.Script("settle", "circles")
 
 
 class SendStatus(StrEnum):

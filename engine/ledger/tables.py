@@ -79,6 +79,17 @@ consents = Table(
     Column("at", BigInteger, nullable=False),
     sqlite_autoincrement=True,
 )
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("seq", _SEQ, primary_key=True, autoincrement=True),
+    Column("customer", String(40), nullable=False, index=True),
+    Column("scope", String(16), nullable=False),
+    Column("circle", String(40), nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
 messages = Table(
     "messages",
     metadata,

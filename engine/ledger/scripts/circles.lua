@@ -1,0 +1,32 @@
+-- A part of other scripts. A customer's live hash names the circles, account and household, that the customer is in; a
+-- circle's own hash and contacts have names of the same form. Its contacts are those of all who are in it.
+local function circle_of(kept)
+  local tag, circle = string.match(kept or '', '^%d+:(.+):(.+)$')
+  if not tag then return nil end
+  return {live = '{' .. tag .. '}l:' .. circle, contacts = '{' .. tag .. '}c:' .. circle}
+end
+
+local function circles(live)
+  local found = {}
+  for number, kept in ipairs(redis.call('HMGET', live, 'g:account', 'g:household')) do
+    local circle = circle_of(kept)
+    if circle then
+      circle.number = number
+      found[#found + 1] = circle
+    end
+  end
+  return found
+end
+
+-- Whether nothing happened since a read: of the customer's version, and behind it those of the account and the household, each
+-- empty if it was not read: `12`, `12:7:`.
+local function unchanged(live, read)
+  local own, account, household = string.match(read, '^(%d+):?(%d*):?(%d*)$')
+  if (redis.call('HGET', live, 'v') or '0') ~= own then return false end
+  local versions = {account, household}
+  for _, circle in ipairs(circles(live)) do
+    local version = versions[circle.number]
+    if version ~= '' and (redis.call('HGET', circle.live, 'v') or '0') ~= version then return false end
+  end
+  return true
+end
