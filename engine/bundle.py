@@ -44,8 +44,7 @@ def load_bundle(
     business = Business(problems)
     bundle = _read_whole(_merge(entries, problems), models, business)
     check_names(bundle, business, features, pushed)
-    if not problems.found:
-        check(bundle, business, today)
+    check(bundle, business, today)
     if problems.found:
         raise InvalidBundle(problems.lines())
     return bundle

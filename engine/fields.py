@@ -19,7 +19,8 @@ FIELD = re.compile(r"[a-z]+(_[a-z]+)*")
 WORD = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 LONGEST_NAME = 64
 LONGEST_TEXT = 5_000
-_NEVER = compile_expression("False")
+NEVER = compile_expression("False")
+"""Stands in for an expression that can't be read."""
 _WHOLE_DAY = timedelta(days=1)
 Found = TypeVar("Found")
 
@@ -51,6 +52,7 @@ class Fields:
         self.entry = entry
         self.what = what
         self.problems = problems
+        self.sound = isinstance(entry.value, Mapping)
         self._uses: list[Use] = [] if uses is None else uses
         self._entries: Mapping[str, Entry] = {}
         if isinstance(entry.value, Mapping):
@@ -58,7 +60,7 @@ class Fields:
         else:
             problems.note(entry, f"{what} must have keys and values: {', '.join(keys)}")
         for key in self._entries.keys() - set(keys):
-            problems.note(self._entries[key], f"{what} has no key {key!r}{nearest(key, keys)}")
+            self.note(key, f"{what} has no key {key!r}{nearest(key, keys)}")
 
     def __contains__(self, key: str) -> bool:
         return key in self._entries
@@ -68,7 +70,8 @@ class Fields:
         return self._entries.get(key, self.entry)
 
     def note(self, key: str, text: str) -> None:
-        """Remember that `text` is wrong with `key`."""
+        """Remember that `text` is wrong with `key`: what was read is not `sound`."""
+        self.sound = False
         self.problems.note(self.place(key), text)
 
     def uses(self, key: str, *names: str) -> None:
@@ -201,13 +204,13 @@ class Fields:
         """An expression over everything that is known, that gives `kind`."""
         value = self._value(key, f"an expression that gives {kind}")
         if value is None:
-            return _NEVER
+            return NEVER
         where = f"{key} of {self.what}"
         try:
             expression = compile_expression(str(value), kind)
         except RuleError as error:
             self.note(key, f"{where}: {error}")
-            return _NEVER
+            return NEVER
         use = Use(place=self.place(key), where=where, names=expression.names, expression=expression)
         self._uses.append(use)
         return expression
