@@ -422,6 +422,8 @@ class _Attempt:
             body,
             milliseconds(self._oldest),
             live.LATEST_DECISIONS,
+            b"",
+            b"",
         ]
         if self.ask.request_id is not None:
             names.append(keys.answer(self.ask.customer, self.ask.request_id))

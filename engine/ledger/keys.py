@@ -19,6 +19,9 @@ REBUILDING = "tactful:rebuilding"
 DECISIONS = "tactful:decisions"
 """The stream of decision records that are not archived yet."""
 
+EVIDENCE = "tactful:evidence"
+"""Hash: how many answers each action has had on each channel."""
+
 
 def row_key(customer: str) -> bytes:
     """The key of a customer's row in Feast: the entity key (version 3), then the project's name."""
@@ -54,7 +57,7 @@ def tag(customer: str) -> str:
 
 
 def live(customer: str) -> str:
-    """Hash: version, holds, consents, journeys, deliveries in flight."""
+    """Hash: version, holds, consents, journeys, deliveries in flight, units kept, the session."""
     return f"{{{tag(customer)}}}l:{customer}"
 
 
@@ -76,6 +79,11 @@ def guard(request_id: str) -> str:
 def decision(decision_id: str) -> str:
     """Where in the stream a decision is, until it is archived; its slot is part of its id."""
     return f"{{{_tags()[base32.decode(decision_id[10:13]) % SLOTS]}}}d:{decision_id}"
+
+
+def volume(bucket: str) -> str:
+    """Sorted set of the units of a volume, scored by the milliseconds at which each is free."""
+    return f"tactful:volume:{bucket}"
 
 
 def slot_code(customer: str) -> str:

@@ -24,6 +24,7 @@ from engine.ledger.journal import Journal
 from engine.ledger.memberships import Memberships
 from engine.ledger.outcomes import Outcome, keep_outcome
 from engine.ledger.site import Site
+from engine.ledger.volumes import Volumes
 from engine.types import Contact, Hold, HoldState, JourneyState
 
 _BATCH = 1_000
@@ -54,6 +55,7 @@ class Ledger:
         self.redis = client
         self.customers = Customers(journal, site.key)
         self.memberships = Memberships(self)
+        self.volumes = Volumes(journal, client, lambda: self.clock)
 
     @property
     def clock(self) -> Clock:

@@ -21,7 +21,17 @@ from redis.exceptions import NoScriptError, RedisError
 from engine.errors import LiveStateUnavailable
 from engine.ledger import keys
 from engine.ledger.clock import from_milliseconds, milliseconds
-from engine.types import Contact, ContactKind, Hold, HoldState, JourneyState, Remembered, Snapshot
+from engine.types import (
+    Contact,
+    ContactKind,
+    Hold,
+    HoldState,
+    JourneyState,
+    Remembered,
+    Reservation,
+    Session,
+    Snapshot,
+)
 
 _CONNECTIONS = 64
 _TURN_SECONDS = 1.0
@@ -35,6 +45,8 @@ _LETTERS = {
 }
 _KINDS = {letter: kind for kind, letter in _LETTERS.items()}
 LATEST_DECISIONS = 5
+KEPT = "r:"
+"""Before the bucket and action of a unit that is kept for the customer."""
 
 
 class Script:
@@ -96,7 +108,7 @@ class Script:
 
 GREET = Script("greet")
 READ = Script("read")
-COMMIT = Script("commit")
+COMMIT = Script("commit", "units")
 PLACE_HOLD = Script("place_hold")
 RELEASE_HOLD = Script("release_hold")
 SET_CONSENT = Script("set_consent")
@@ -162,6 +174,8 @@ class LiveState:
     journeys: tuple[JourneyState, ...]
     latest: tuple[str, ...]
     circles: Mapping[str, str] = field(default_factory=dict[str, str])
+    session: Session | None = None
+    reserved: tuple[Reservation, ...] = ()
     stored: bytes | None = None
     remembered: tuple[Remembered, ...] | None = None
     because: tuple[str, ...] = ()
@@ -181,6 +195,8 @@ class LiveState:
             consents=self.consents,
             contacts=self.contacts,
             journeys=self.journeys,
+            session=self.session,
+            reserved=self.reserved,
             remembered=self.remembered,
             because=self.because,
         )
@@ -192,6 +208,7 @@ def decode_state(reply: Any) -> LiveState:
     found: dict[bytes, bytes] = dict(zip(fields[::2], fields[1::2], strict=True))
     holds = (decode_hold(name, value) for name, value in _of_kind(b"h:", found))
     journeys = (_decode_journey(name, value) for name, value in _of_kind(b"j:", found))
+    reserved = (_decode_reservation(name, value) for name, value in _of_kind(b"r:", found))
     return LiveState(
         marker=(marker or b"").decode(),
         version=int(found.get(b"v", 0)),
@@ -201,6 +218,8 @@ def decode_state(reply: Any) -> LiveState:
         journeys=tuple(sorted(journeys, key=lambda journey: journey.id)),
         latest=tuple(found[b"d"].decode().split(",")) if b"d" in found else (),
         circles=_decode_circles(_of_kind(b"g:", found)),
+        session=_decode_session(found[b"s"]) if b"s" in found else None,
+        reserved=tuple(sorted(reserved, key=lambda one: (one.bucket, one.action))),
         stored=stored or None,
     )
 
@@ -290,6 +309,28 @@ def _decode_journey(journey_id: str, value: bytes) -> JourneyState:
         due=from_milliseconds(kept["d"]) if kept["d"] is not None else None,
         waiting_for=kept["w"],
     )
+
+
+def encode_session(session: Session) -> bytes:
+    """A session as it is kept in Redis."""
+    times = {"t": milliseconds(session.started), "l": milliseconds(session.last)}
+    return orjson.dumps({**times, "c": session.channel, "x": dict(session.context)})
+
+
+def _decode_session(value: bytes) -> Session:
+    kept = orjson.loads(value)
+    return Session(
+        started=from_milliseconds(kept["t"]),
+        last=from_milliseconds(kept["l"]),
+        channel=kept["c"],
+        context=kept["x"],
+    )
+
+
+def _decode_reservation(name: str, value: bytes) -> Reservation:
+    bucket, _, action = name.rpartition("|")
+    until = None if value == b"inf" else from_milliseconds(float(value))
+    return Reservation(bucket=bucket, action=action, until=until)
 
 
 def orphan(hold: Hold) -> Hold:

@@ -142,6 +142,28 @@ outcomes = Table(
     Index("outcomes_of_a_customer", "customer", "at"),
     sqlite_autoincrement=True,
 )
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("seq", _SEQ, primary_key=True, autoincrement=True),
+    Column("taken_by", String(80), nullable=False),
+    Column("bucket", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("customer", String(40), nullable=False),
+    Column("decision_id", String(40), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("until", BigInteger),
+    Column("state", String(16), nullable=False),
+    Column("maximum", BigInteger, nullable=False),
+    Column("used_by", Text, nullable=False),
+    Column("freed_by", Text, nullable=False),
+    Column("settled_at", BigInteger),
+    UniqueConstraint("taken_by", "bucket", "action", name="one_unit_per_offer"),
+    Index("units_of_a_customer", "customer", "action"),
+    Index("units_of_a_bucket", "bucket", "at"),
+    Index("units_by_state", "state", "seq"),
+    sqlite_autoincrement=True,
+)
 spool = Table(
     "spool",
     metadata,

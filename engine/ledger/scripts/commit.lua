@@ -1,7 +1,9 @@
--- Commits a decision if the state it was computed on is still the state; else returns the state as it is now.
--- KEYS: marker, live, contacts, stream, decision [, answer]
--- ARGV: version, marker as read, decision id, record, oldest contact (ms), latest ids to keep
---       [, claim, keep for (ms), stored answer that this one takes the place of or '']
+-- Commits a decision if the state it was computed on is still the state, and takes the units of volumes that it needs if they
+-- are still there; else returns the state as it is now.
+-- KEYS: marker, live, contacts, stream, decision [, answer], volumes of the units...
+-- ARGV: 1 version, 2 marker as read, 3 decision id, 4 record, 5 oldest contact (ms), 6 latest ids to keep,
+--       7 session (JSON) or '', 8 units (JSON, as in units.lua) or ''
+--       [, 9 claim, 10 keep for (ms), 11 stored answer that this one takes the place of or '']
 local function state(stored)
   return {
     redis.call('GET', KEYS[1]),
@@ -15,20 +17,25 @@ local marker = redis.call('GET', KEYS[1]) or ''
 if version ~= ARGV[1] or (ARGV[2] ~= '' and marker ~= ARGV[2]) then
   return state(false)
 end
-if KEYS[6] then
-  local stored = redis.call('GET', KEYS[6])
-  local answered = stored and string.sub(stored, 1, 1) == 'd'
-  -- another call was faster, because this one took too long or both saw the same illegal answer
-  if answered and stored ~= ARGV[9] then return state(stored) end
-  if answered then
-    redis.call('SET', KEYS[6], 'd' .. ARGV[3], 'KEEPTTL') -- no longer than the digest of its body
-  else
-    redis.call('SET', KEYS[6], 'd' .. ARGV[3], 'PX', ARGV[8])
-  end
+local answer = ARGV[9] and KEYS[6]
+local stored = answer and redis.call('GET', answer)
+local answered = stored and string.sub(stored, 1, 1) == 'd'
+-- another call was faster, because this one took too long or both saw the same illegal answer
+if answered and stored ~= ARGV[11] then return state(stored) end
+if ARGV[8] ~= '' then
+  local wanted, first = cjson.decode(ARGV[8]), answer and 7 or 6
+  if not enough(wanted, first) then return state(false) end
+  take(wanted, first, KEYS[2])
+end
+if answered then
+  redis.call('SET', answer, 'd' .. ARGV[3], 'KEEPTTL') -- no longer than the digest of its body
+elseif answer then
+  redis.call('SET', answer, 'd' .. ARGV[3], 'PX', ARGV[10])
 end
 local entry = redis.call('XADD', KEYS[4], '*', 'd', ARGV[3], 'r', ARGV[4])
 redis.call('SET', KEYS[5], entry)
 local latest = redis.call('HGET', KEYS[2], 'd')
 if latest then latest = ARGV[3] .. ',' .. latest else latest = ARGV[3] end
 redis.call('HSET', KEYS[2], 'd', string.sub(latest, 1, 27 * tonumber(ARGV[6]) - 1))
+if ARGV[7] ~= '' then redis.call('HSET', KEYS[2], 's', ARGV[7]) end
 return 1
