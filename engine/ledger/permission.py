@@ -54,8 +54,8 @@ _LEASE_MILLISECONDS = 20_000
 class Verdict:
     """Whether a message may leave: `reason` is empty, or the rule that stops it until `until`.
 
-    `waits`: nothing but quiet hours that pass. `exemptions` are the rules that only its class of
-    exemption lets it pass, `reserves` what it takes out of volumes.
+    `waits`: nothing but quiet hours, and they end. `exemptions` are the rules that only its class
+    of exemption lets it pass, `reserves` what it takes out of volumes.
     """
 
     reason: str = ""
@@ -261,7 +261,8 @@ def _refusal(drops: list[Drop], said: Place) -> Verdict:
         return Verdict(reason=NOT_RECONCILED)
     final = next((drop for drop in drops if not _passes(drop, said)), None)
     drop = final or drops[0]
-    return Verdict(reason=drop.rule, until=drop.until, waits=final is None)
+    waits = final is None and drop.until is not None
+    return Verdict(reason=drop.rule, until=drop.until, waits=waits)
 
 
 def _passes(drop: Drop, said: Place) -> bool:
