@@ -30,8 +30,8 @@ class Stage(StrEnum):
     """
 
     AVAILABILITY = "availability"
-    EXCLUSION = "exclusion"
     CHANNEL = "channel"
+    EXCLUSION = "exclusion"
     HOLD = "hold"
     LEVEL = "level"
     ELIGIBILITY = "eligibility"
