@@ -1,102 +1,129 @@
-"""What rules can look up, and how they drop."""
+"""The dates of an action and the rules it must pass; what unknown means, stage by stage."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from engine.eligibility import failed_rules, known_features, names, unavailable
-from engine.types import JourneyState, Scalar
+from engine.catalog import Action, MarginFloor, Rule
+from engine.decide import decide
+from engine.eligibility import failed_rules, unavailable
+from engine.rules import compile_expression
+from engine.types import Candidate, Scalar, Stage, Status
 from tests.support.builders import (
     DAY,
     NOW,
     a_bundle,
-    a_journey,
     a_request,
     a_rule,
     a_snapshot,
+    a_treatment,
+    a_weight,
     an_action,
 )
+from tests.support.scorers import Silent
 
-TIMES = a_snapshot().feature_times
+THREE = (True, False, None)
+MICROSECOND = timedelta(microseconds=1)
 
 
-def looked_up(name: str, *journeys: JourneyState, reconciled: bool = True) -> Scalar:
-    """What a rule finds under a name."""
-    context = {"page": "billing", "count": 3, "nested": {"a": 1}, "none": None}
-    snapshot = a_snapshot(reconciled=reconciled, journeys=journeys)
-    features: dict[str, Scalar] = {"contract.type": "One year", "contract.absent": None}
-    lookup = names(a_request(context=context), snapshot, features, {"churn": 0.25})
-    value = lookup(name)
-    assert value is None or isinstance(value, str | int | float | bool)
-    return value
+def found(answer: bool | None) -> dict[str, Scalar]:
+    """Features by which `a.x` is true, false or unknown."""
+    return {} if answer is None else {"a.x": answer}
+
+
+def met(answer: bool | None, action: Action, **terms: Any) -> Candidate:
+    """What becomes of an action where `a.x` is so."""
+    bundle = a_bundle(action, **terms)
+    snapshot = a_snapshot(features=found(answer))
+    return decide(a_request(explain=True), snapshot, bundle, Silent()).candidates[0]
+
+
+# -- three values
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("answer", "unknown_passes", "passes"),
     [
-        ("contract.type", "One year"),
-        ("contract.absent", None),
-        ("contract.other", None),
-        ("context.page", "billing"),
-        ("context.count", 3),
-        ("context.nested", None),
-        ("context.none", None),
-        ("model.churn", 0.25),
-        ("model.other", None),
-        ("journey.complaint", True),
-        ("journey.complaint.stage", "open"),
-        ("journey.renewal", False),
-        ("journey.renewal.stage", None),
+        (True, False, True),
+        (True, True, True),
+        (False, False, False),
+        (False, True, False),
+        (None, False, False),
+        (None, True, True),
     ],
 )
-def test_every_kind_of_name_can_be_looked_up(name: str, value: Scalar) -> None:
-    assert looked_up(name, a_journey()) == value
+@pytest.mark.parametrize("stage", [Stage.ELIGIBILITY, Stage.APPLICABILITY, Stage.SUITABILITY])
+def test_a_rule_stops_what_is_false_and_what_is_unknown_unless_it_lets_that_pass(
+    answer: bool | None, unknown_passes: bool, passes: bool, stage: Stage
+) -> None:
+    rule = a_rule("a.x", stage=stage, unknown_passes=unknown_passes)
+    candidate = met(answer, an_action("one", rules=[rule]))
+    assert (candidate.status is Status.CHOSEN) is passes
+    assert [drop.stage for drop in candidate.drops] == ([] if passes else [stage])
 
 
-def test_whether_a_journey_runs_is_unknown_while_the_live_state_is() -> None:
-    assert looked_up("journey.renewal", reconciled=False) is None
-    assert looked_up("journey.renewal.stage", reconciled=False) is None
+@pytest.mark.parametrize(
+    ("answer", "unknown_passes", "passes"),
+    [(True, False, True), (False, True, False), (None, False, False), (None, True, True)],
+)
+def test_a_rule_of_a_treatment_is_judged_in_the_same_way(
+    answer: bool | None, unknown_passes: bool, passes: bool
+) -> None:
+    rule = a_rule("a.x", stage=Stage.TREATMENT, unknown_passes=unknown_passes)
+    said = a_treatment("one", "web", rules=(rule,))
+    candidate = met(answer, an_action("one", treatments=[said]))
+    assert (candidate.status is Status.CHOSEN) is passes
 
 
-def test_a_context_can_not_pretend_to_be_a_journey_or_a_model() -> None:
-    request = a_request(context={"../journey.complaint": True})
-    lookup = names(request, a_snapshot(), {}, {})
-    assert lookup("journey.complaint") is False
+@pytest.mark.parametrize("answer", THREE)
+def test_a_context_weight_adds_only_while_its_condition_is_known_to_hold(
+    answer: bool | None,
+) -> None:
+    candidate = met(answer, an_action("one"), weights=[a_weight("action:one", 100, "a.x")])
+    assert candidate.context_weight == (2.0 if answer is True else 1.0)
 
 
-def test_each_view_ages_on_its_own() -> None:
-    bundle = a_bundle(max_ages={"behaviour": 2 * DAY, "service": 9 * DAY, "contract": 9 * DAY})
-    old = NOW - 3 * DAY
-    snapshot = a_snapshot(
-        features={"behaviour.last_page": "x", "service.messages_7d": 1, "profile.senior": True},
-        feature_times={**TIMES, "behaviour": old, "service": old},
-    )
-    known = known_features(snapshot, bundle, NOW)
-    assert known.features == {"service.messages_7d": 1, "profile.senior": True}
-    assert known.stale == ("behaviour features are 3 days old; 2 days are allowed",)
-    assert known.missing == ()
+@pytest.mark.parametrize("answer", THREE)
+@pytest.mark.parametrize("margin", [5, 10])
+def test_a_margin_floor_stops_unless_it_is_known_not_to_apply(
+    answer: bool | None, margin: int
+) -> None:
+    floor = MarginFloor(name="floor", condition=compile_expression("a.x"), floor=10, because="...")
+    action = an_action("one", margin=compile_expression(str(margin)))
+    candidate = met(answer, action, margin_floors=(floor,))
+    stopped = margin < 10 and answer is not False
+    assert (candidate.status is Status.DROPPED) is stopped
 
 
-def test_an_age_of_hours_is_told_in_hours() -> None:
-    bundle = a_bundle(max_ages={"service": timedelta(hours=1)})
-    snapshot = a_snapshot(feature_times={**TIMES, "service": NOW - timedelta(hours=5)})
-    stale = known_features(snapshot, bundle, NOW).stale
-    assert stale == ("service features are 5 hours old; 1 hours are allowed",)
+@pytest.mark.parametrize("answer", THREE)
+def test_a_segment_hands_its_unknown_on_to_the_rule_that_uses_it(answer: bool | None) -> None:
+    segments = {"loyal": compile_expression("a.x")}
+    for lenient in (True, False):
+        rules = [a_rule("not segment.loyal", unknown_passes=lenient)]
+        candidate = met(answer, an_action("one", rules=rules), segments=segments)
+        passes = answer is False or (answer is None and lenient)
+        assert (candidate.status is Status.CHOSEN) is passes
 
 
-def test_a_view_never_pushed_is_not_missing_but_a_loaded_one_is() -> None:
-    bundle = a_bundle(max_ages={"behaviour": DAY})
-    assert known_features(a_snapshot(), bundle, NOW).missing == ()
-    none = known_features(a_snapshot(feature_times={}), bundle, NOW)
-    assert none.missing == ("no features are known of this customer",)
+def test_a_condition_that_is_no_truth_value_does_not_pass() -> None:
+    """A rule is compiled as a condition; one that was not must not let a 1 or a text through."""
+    for value in (1, "yes", 0.5):
+        rule = Rule(
+            name="odd",
+            stage=Stage.ELIGIBILITY,
+            condition=compile_expression("a.x"),
+            unknown_passes=True,
+            because="it must be true",
+        )
+        drops = list(failed_rules(an_action("one", rules=[rule]), {"a.x": value}.get))
+        assert [drop.rule for drop in drops] == ["odd"]
 
 
-def test_features_from_a_clock_ahead_of_ours_are_not_old() -> None:
-    bundle = a_bundle(max_ages={"service": DAY})
-    snapshot = a_snapshot(feature_times={**TIMES, "service": NOW + DAY})
-    assert known_features(snapshot, bundle, NOW).stale == ()
+# -- all reasons, in order
 
 
 def test_all_failed_rules_are_found_in_order() -> None:
@@ -114,14 +141,53 @@ def test_all_failed_rules_are_found_in_order() -> None:
     assert [drop.detail.startswith("not known") for drop in drops] == [False, True]
 
 
+def test_eligibility_comes_first_then_applicability_then_suitability() -> None:
+    stages = (Stage.ELIGIBILITY, Stage.APPLICABILITY, Stage.SUITABILITY)
+    rules = [a_rule("a.x", name=stage.value, stage=stage) for stage in stages]
+    floor = MarginFloor(name="floor", condition=compile_expression("True"), floor=10, because="...")
+    action = an_action("one", rules=rules, margin=compile_expression("1"))
+    candidate = met(False, action, margin_floors=(floor,))
+    assert [drop.rule for drop in candidate.drops] == [*stages, "margin:floor"]
+    bundle = a_bundle(action)
+    plain = decide(a_request(), a_snapshot(features=found(False)), bundle, Silent())
+    assert [drop.rule for drop in plain.candidates[0].drops] == ["eligibility"]
+
+
+# -- dates
+
+
 def test_an_action_is_available_on_its_days_only() -> None:
     action = an_action("one", starts=NOW.date(), ends=NOW.date())
     midnight = NOW.replace(hour=0)
-    assert unavailable(action, midnight) is None
-    assert unavailable(action, midnight + DAY - timedelta(microseconds=1)) is None
-    before = unavailable(action, midnight - timedelta(microseconds=1))
+    assert unavailable(action, midnight, UTC) is None
+    assert unavailable(action, midnight + DAY - MICROSECOND, UTC) is None
+    before = unavailable(action, midnight - MICROSECOND, UTC)
     assert before is not None
     assert before.until == midnight
-    after = unavailable(action, midnight + DAY)
+    after = unavailable(action, midnight + DAY, UTC)
     assert after is not None
     assert after.until is None
+
+
+def test_dates_are_those_of_the_business_also_when_clocks_change() -> None:
+    """On 29 March 2026 the day in Berlin has 23 hours."""
+    berlin = ZoneInfo("Europe/Berlin")
+    action = an_action("one", starts=date(2026, 3, 29), ends=date(2026, 3, 29))
+    starts = datetime(2026, 3, 28, 23, tzinfo=UTC)
+    ends = datetime(2026, 3, 29, 22, tzinfo=UTC)
+    early = unavailable(action, starts - MICROSECOND, berlin)
+    assert early is not None
+    assert early.until == starts
+    assert unavailable(action, starts, berlin) is None
+    assert unavailable(action, ends - MICROSECOND, berlin) is None
+    assert unavailable(action, ends, berlin) is not None
+
+
+def test_a_decision_goes_by_the_calendar_of_the_business() -> None:
+    """At noon in London it is the next day on the other side of the world."""
+    action = an_action("one", starts=NOW.date() + DAY)
+    for zone, status in (("UTC", Status.DROPPED), ("Pacific/Auckland", Status.CHOSEN)):
+        bundle = a_bundle(action, zone=zone)
+        now = NOW.replace(hour=12)
+        decision = decide(a_request(now=now), a_snapshot(), bundle, Silent())
+        assert decision.candidates[0].status is status

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ from engine.catalog import Action, Bundle
 from engine.decide import decide
 from engine.freshness import known_features
 from engine.rules import compile_expression
-from engine.types import Level, Placement, Scalar, Scores, Snapshot, Status
+from engine.types import Level, Placement, Snapshot, Status
 from tests.support.builders import (
     DAY,
     NOW,
@@ -26,6 +26,7 @@ from tests.support.builders import (
     a_weight,
     an_action,
 )
+from tests.support.scorers import Witness
 
 TIMES = a_snapshot().feature_times
 MS = timedelta(milliseconds=1)
@@ -128,25 +129,6 @@ FEATURES = tuple(f"{view}.{feature}" for view in VIEWS for feature in ("x", "y")
 OLD = 777_777
 FRESH = 42
 HOURS = st.integers(0, 50)
-
-
-class Witness:
-    """A scorer that remembers what it was given."""
-
-    def __init__(self) -> None:
-        self.given: list[Mapping[str, Scalar]] = []
-
-    def customer_scores(self, features: Mapping[str, Scalar]) -> Scores:
-        """A score that tells an old value from none."""
-        self.given.append(dict(features))
-        return Scores(customer={"churn": 0.5})
-
-    def acceptance(
-        self, features: Mapping[str, Scalar], pairs: Sequence[tuple[Action, str]]
-    ) -> Scores:
-        """One score for all."""
-        self.given.append(dict(features))
-        return Scores(acceptance=(0.5,) * len(pairs))
 
 
 def actions_about(name: str) -> tuple[Action, Action]:
