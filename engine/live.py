@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from redis.asyncio.client import Pipeline
 from redis.exceptions import NoScriptError, RedisError
 
-from engine import contact
+from engine import contact, visits, volumes
 from engine.catalog import Action, Bundle
 from engine.consent import consented
 from engine.decide import decide
@@ -29,6 +29,7 @@ from engine.ledger import Ledger, ids, keys, live, tables
 from engine.ledger.clock import milliseconds
 from engine.ledger.journal import insert_new
 from engine.ledger.patience import Breaker, within
+from engine.ledger.units import Taker
 from engine.propensity import Scorer
 from engine.record import Seal, decision_of, record, seal_of
 from engine.shelf import shelf
@@ -301,6 +302,8 @@ class _Attempt:
         if kept is not None and still_legal(
             kept, state, self.bundle, self.ask.channel, self.ledger.clock.now()
         ):
+            if any(one.until is None for one in kept.reserves):  # the call before may have crashed
+                await self.ledger.volumes.confirm(decision_id)
             return kept
         return await self._compute(state, row, instead_of=state.stored)
 
@@ -314,16 +317,11 @@ class _Attempt:
         self, state: live.LiveState, row: FeatureRow, instead_of: bytes | None = None
     ) -> Decision:
         for _ in range(_ATTEMPTS):
-            request, snapshot = self._question(state, row, superseded=instead_of is not None)
+            request, snapshot = await self._question(state, row, instead_of is not None)
             decision = decide(request, snapshot, self.bundle, self.scorer)
             if self.ask.dry_run:
                 return decision
-            refused = await self._commit(
-                state,
-                record(request, snapshot, decision, self.ledger.site.seal_key),
-                decision.decision_id,
-                instead_of,
-            )
+            refused = await self._take(state, request, snapshot, decision, instead_of)
             if refused is None:
                 return decision
             if refused.stored is not None:
@@ -335,16 +333,29 @@ class _Attempt:
 
     async def gather(self) -> tuple[Request, Snapshot]:
         """What a decision would be made from now."""
-        return self._question(*await self._read(claim=False))
+        return await self._question(*await self._read(claim=False))
 
-    def _question(
+    async def _question(
         self, state: live.LiveState, row: FeatureRow, superseded: bool = False
     ) -> tuple[Request, Snapshot]:
         now = self.ask.at or self.ledger.clock.now()
+        request = request_of(self.ask, now, superseded)
         snapshot = replace(
             state.snapshot(self.ask.customer), features=row.values, feature_times=row.times
         )
-        return request_of(self.ask, now, superseded), snapshot
+        if self.bundle.volumes and snapshot.reconciled:
+            snapshot = await self._with_volumes(request, snapshot)
+        return request, snapshot
+
+    async def _with_volumes(self, request: Request, snapshot: Snapshot) -> Snapshot:
+        """The snapshot with how much is used of what the decision may take."""
+        asked = volumes.buckets(request, snapshot, self.bundle)
+        counts = self.ledger.volumes.counted(asked)
+        return replace(
+            snapshot,
+            volumes=await self._call(counts, self._deadline_seconds),
+            reserved=volumes.current(snapshot.reserved, self.bundle, request.now),
+        )
 
     async def _read(self, claim: bool) -> tuple[live.LiveState, FeatureRow]:
         names, arguments = list(self._names), [milliseconds(self._oldest)]
@@ -411,27 +422,64 @@ class _Attempt:
             await self._call(script.load(self.ledger.redis), self._deadline_seconds)
         raise LiveStateUnavailable("Redis forgets its scripts")
 
-    async def _commit(
-        self, state: live.LiveState, body: bytes, decision_id: str, instead_of: bytes | None
+    async def _take(
+        self,
+        state: live.LiveState,
+        request: Request,
+        snapshot: Snapshot,
+        decision: Decision,
+        instead_of: bytes | None,
     ) -> live.LiveState | None:
-        names = [*self._names, keys.DECISIONS, keys.decision(decision_id)]
+        """Commits; what it takes out of volumes is journalled before, and given back if refused."""
+        kept, by = self.ledger.volumes, decision.decision_id
+        anew = [one for one in decision.reserves if one not in snapshot.reserved]
+        if anew:
+            taker = Taker(customer=request.customer, by=by, decision_id=by)
+            await kept.intend(taker, anew, self.bundle, bounded=True)
+        refused = await self._commit(state, request, snapshot, decision, instead_of)
+        if refused is not None and decision.reserves:
+            await kept.give_back(by)
+        elif refused is None and any(one.until is None for one in anew):
+            await kept.confirm(by)
+        return refused
+
+    async def _commit(
+        self,
+        state: live.LiveState,
+        request: Request,
+        snapshot: Snapshot,
+        decision: Decision,
+        instead_of: bytes | None,
+    ) -> live.LiveState | None:
+        over = [one for one in state.reserved if one not in snapshot.reserved]
+        taken, units = self.ledger.volumes.wanted(
+            request.customer, decision.reserves, self.bundle, over if snapshot.reconciled else ()
+        )
+        names = [*self._names, keys.DECISIONS, keys.decision(decision.decision_id)]
         arguments: list[Any] = [
             state.version,
             state.marker,
-            decision_id,
-            body,
+            decision.decision_id,
+            record(request, snapshot, decision, self.ledger.site.seal_key),
             milliseconds(self._oldest),
             live.LATEST_DECISIONS,
-            b"",
-            b"",
+            self._session(request, snapshot),
+            units,
         ]
         if self.ask.request_id is not None:
             names.append(keys.answer(self.ask.customer, self.ask.request_id))
             arguments += [self.claim, self._keep(), instead_of or b""]
         left = max(self._end - time.perf_counter(), 10 * _LEAST_SECONDS)
-        call = live.COMMIT(self.ledger.redis, names, arguments)
+        call = live.COMMIT(self.ledger.redis, [*names, *taken], arguments)
         reply = await self._call(call, min(left, _PATIENCE_SECONDS))
         return None if reply == 1 else live.decode_state(reply)
+
+    def _session(self, request: Request, snapshot: Snapshot) -> bytes:
+        """The session as it goes on; journeys are no visits."""
+        in_page = self.bundle.channels[request.channel].in_page and not request.journey
+        if not in_page or not snapshot.reconciled or not visits.remembered(self.bundle):
+            return b""
+        return live.encode_session(visits.after(request, snapshot.session, self.bundle))
 
     async def _call(self, call: Awaitable[Any], seconds: float) -> Any:
         seconds = self._breaker.patience(seconds)
@@ -473,12 +521,17 @@ async def stored_decision(ledger: Ledger, decision_id: str) -> Decision | None:
 def still_legal(
     decision: Decision, state: live.LiveState, bundle: Bundle, channel: str, now: datetime
 ) -> bool:
-    """Whether each offer of a stored answer may still be shown: known, not held, consented."""
+    """Whether each offer of a stored answer may still be shown: known, not held, consented, and
+    what it took out of volumes is still kept.
+    """
     if not decision.offers:
         return True
     if not state.marker:
         return False
     held = in_force(state.holds, now)
+    units = {(one.bucket, one.action) for one in volumes.in_force(state.reserved, now)}
+    if any((one.bucket, one.action) not in units for one in decision.reserves):
+        return False
     for offer in decision.offers:
         action = bundle.actions.get(offer.action)
         if action is None or covering(held, action) is not None:
