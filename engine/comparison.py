@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from engine.types import Candidate, Decision, Drop, Offer, Status
+from engine.types import Candidate, Decision, Offer, Status
 
 NOT_THERE = "not_there"
 
@@ -151,9 +151,3 @@ def in_words(standing: Standing) -> str:
         return "not among the actions"
     because = f" ({standing.detail})" if standing.detail else ""
     return f"dropped at {standing.stage} by {standing.rule}{because}"
-
-
-def drop_in_words(drop: Drop) -> str:
-    """A drop: what stopped an action, why, and until when."""
-    until = f", until {drop.until.isoformat(timespec='seconds')}" if drop.until else ""
-    return f"{drop.stage} by {drop.rule}: {drop.detail}{until}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import Any, cast
 
 import orjson
@@ -16,7 +16,7 @@ from engine.record import Record, read
 from engine.types import Candidate, Decision, Stage
 
 MOST_DIFFERENCES = 20
-_ABSENT = "absent"
+ABSENT = "absent"
 _AFTER_SCORING = (Stage.PROPENSITY, Stage.ARBITRATION)
 
 
@@ -71,18 +71,23 @@ def differences(record: bytes, decision: Decision) -> tuple[Difference, ...]:
 
 
 def _differing(where: str, kept: Any, made: Any) -> Iterator[Difference]:
-    if isinstance(kept, dict) and isinstance(made, dict):
-        old, new = cast("dict[str, Any]", kept), cast("dict[str, Any]", made)
-        for name in dict.fromkeys((*old, *new)):
-            inner = f"{where}.{name}" if where else name
-            yield from _differing(inner, old.get(name, _ABSENT), new.get(name, _ABSENT))
-        if list(old) != list(new) and old.keys() == new.keys():
-            yield Difference(where=f"{where} (order)", recorded=list(old), now=list(new))
-    elif isinstance(kept, list) and isinstance(made, list):
-        older, newer = cast("list[Any]", kept), cast("list[Any]", made)
-        for at in range(max(len(older), len(newer))):
-            old_one = older[at] if at < len(older) else _ABSENT
-            new_one = newer[at] if at < len(newer) else _ABSENT
-            yield from _differing(f"{where}[{at}]", old_one, new_one)
-    elif kept != made or type(kept) is not type(made):
+    if type(kept) is not type(made):
         yield Difference(where=where, recorded=kept, now=made)
+    elif isinstance(kept, dict):
+        yield from _differing_names(where, cast("dict[str, Any]", kept), made)
+    elif isinstance(kept, list):
+        both = zip_longest(cast("list[Any]", kept), made, fillvalue=ABSENT)
+        for at, (old, new) in enumerate(both):
+            yield from _differing(f"{where}[{at}]", old, new)
+    elif kept != made:
+        yield Difference(where=where, recorded=kept, now=made)
+
+
+def _differing_names(
+    where: str, kept: Mapping[str, Any], made: Mapping[str, Any]
+) -> Iterator[Difference]:
+    for name in dict.fromkeys((*kept, *made)):
+        inner = f"{where}.{name}" if where else name
+        yield from _differing(inner, kept.get(name, ABSENT), made.get(name, ABSENT))
+    if list(kept) != list(made) and kept.keys() == made.keys():
+        yield Difference(where=f"{where} (order)", recorded=list(kept), now=list(made))
