@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,15 +13,25 @@ from engine.logic import Lookup
 from engine.moment import Moment
 from engine.propensity import DECIMALS
 from engine.shelf import Place
+from engine.types import Arm
 from engine.volumes import boosts
 
+UNKNOWN_VALUE = "value:unknown"
+"""Among the levers, at 0 percent: the value was not known and counted as 1."""
+_BOOST = "volume:minimum"
+_UNKNOWN = {UNKNOWN_VALUE: 0.0}
+_MOST_VALUE, _MOST_FACTOR = 1e15, 1e6
+"""No product of what is within these is infinite, and so no record of it unreadable."""
 Percents = Mapping[str, Mapping[str, float]]
 """What raises or lowers a target such as `group:internet`, by name, in percent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weighed:
-    """What an action is worth apart from P, and what is in it by name, in percent."""
+    """What an action is worth apart from P, and what is in C and L by name, in percent.
+
+    In C are the names that start with `context:` and `volume:`, in L all others.
+    """
 
     place: Place
     context_weight: float
@@ -48,6 +59,11 @@ class Ranked:
     priority: float
 
     @property
+    def steady(self) -> float:
+        """The priority before anything was drawn: what thresholds look at."""
+        return _priority(self.chance.smoothed, self.weighed)
+
+    @property
     def place(self) -> Place:
         """What is ranked, on its channel."""
         return self.weighed.place
@@ -59,11 +75,7 @@ class Ranked:
 
 
 def weigh(places: Sequence[Place], moment: Moment) -> list[Weighed]:
-    """The worth of each action, the most promising first: by prior x C x V x L, then by name.
-
-    C = 1 + sum/100 of the context weights and of the volumes behind their minimum;
-    L = 1 + (purpose + group + action lever + influencers)/100; both at least 0.
-    """
+    """The worth of each action, the most promising first: by prior x C x V x L, then by name."""
     context, influence, behind = _context_weights(moment), influences(moment), boosts(moment)
     found = [_weighed(place, moment, context, influence, behind) for place in places]
     return sorted(found, key=lambda one: (-one.worth * one.action.prior, one.action.name))
@@ -78,7 +90,7 @@ def _context_weights(moment: Moment) -> Percents:
     added: dict[str, dict[str, float]] = {}
     for weight in moment.bundle.context_weights:
         if weight.condition(moment.lookup) is True:
-            added.setdefault(weight.target, {})[f"context:{weight.name}"] = weight.percent
+            _add(added.setdefault(weight.target, {}), {f"context:{weight.name}": weight.percent})
     return added
 
 
@@ -91,33 +103,47 @@ def _weighed(
 ) -> Weighed:
     in_context = _listened(context, place.targets)
     if (boost := behind.get(place.action.name)) is not None:
-        in_context["volume:minimum"] = boost
-    in_levers = _listened(influence, place.targets)
+        in_context[_BOOST] = boost
+    influenced = _listened(influence, place.targets)
+    in_levers = {**place.levers, **influenced} if influenced else place.levers
+    own = _own_value(place.action, moment.lookup)
+    levers = {**in_levers, **in_context} if in_context else in_levers
     return Weighed(
         place=place,
-        context_weight=_factor(sum(in_context.values())),
-        value=value_of(place.action, moment.bundle, moment.lookup),
-        lever=_factor(place.lever + sum(in_levers.values())),
-        levers={**_own_levers(place, moment.bundle), **in_context, **in_levers},
+        context_weight=factor(in_context.values()),
+        value=_valued(own, place.action, moment.bundle),
+        lever=factor(in_levers.values()),
+        levers=levers if own is not None else {**levers, **_UNKNOWN},
     )
 
 
 def _listened(percents: Percents, targets: Iterable[str]) -> dict[str, float]:
     found: dict[str, float] = {}
-    for target in targets:
-        found.update(percents.get(target, {}))
+    if percents:
+        for target in targets:
+            if target in percents:
+                _add(found, percents[target])
     return found
 
 
-def _factor(percent: float) -> float:
-    return round(max(0.0, 1 + percent / 100), DECIMALS)
+def _add(found: dict[str, float], more: Mapping[str, float]) -> None:
+    for name, percent in more.items():
+        found[name] = found.get(name, 0.0) + percent
 
 
-def _own_levers(place: Place, bundle: Bundle) -> dict[str, float]:
-    action = place.action
-    levers = (bundle.purposes[action.purpose].lever, bundle.groups.get(action.group, 0.0))
-    by_target = zip(place.targets, (*levers, action.lever), strict=True)
-    return {target: percent for target, percent in by_target if percent}
+def factor(percents: Iterable[float]) -> float:
+    """C or L: 1 + sum / 100, never below 0; the same in whatever order the percents come.
+
+    C adds up the context weights that hold, and the volumes behind their minimum; L the levers of
+    purpose, group and action, and the influencers.
+
+    >>> factor([20, 25, 10])
+    1.55
+    >>> factor([]), factor([-150])
+    (1.0, 0.0)
+    """
+    raised = 1 + math.fsum(percents) / 100
+    return round(min(max(0.0, raised), _MOST_FACTOR), DECIMALS)
 
 
 def value_of(action: Action, bundle: Bundle, lookup: Lookup) -> float:
@@ -125,18 +151,29 @@ def value_of(action: Action, bundle: Bundle, lookup: Lookup) -> float:
 
     A value that is not known counts as 1.
     """
+    return _valued(_own_value(action, lookup), action, bundle)
+
+
+def _own_value(action: Action, lookup: Lookup) -> float | None:
     found = action.value(lookup)
     known = isinstance(found, int | float) and not isinstance(found, bool)
+    return float(found) if known and found is not None else None
+
+
+def _valued(own: float | None, action: Action, bundle: Bundle) -> float:
     purpose = bundle.purposes[action.purpose]
-    value = (max(0.0, float(found)) if known and found is not None else 1.0) + purpose.shadow_price
-    return value if purpose.most_value is None else min(value, purpose.most_value)
+    most = _MOST_VALUE if purpose.most_value is None else purpose.most_value
+    return min((1.0 if own is None else max(0.0, own)) + purpose.shadow_price, most)
 
 
-def rank(weighed: Weighed, chance: Chance) -> Ranked:
-    """The priority of one action."""
-    return Ranked(
-        weighed=weighed, chance=chance, priority=round(chance.final * weighed.worth, DECIMALS)
-    )
+def rank(weighed: Weighed, chance: Chance, arm: Arm = Arm.BEST) -> Ranked:
+    """The priority of one action: in the control slice P alone, which is random there."""
+    priority = chance.final if arm is Arm.CONTROL else _priority(chance.final, weighed)
+    return Ranked(weighed=weighed, chance=chance, priority=priority)
+
+
+def _priority(propensity: float, weighed: Weighed) -> float:
+    return round(propensity * weighed.worth, DECIMALS)
 
 
 def in_order(ranked: Iterable[Ranked]) -> list[Ranked]:

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC
+from hashlib import sha512
+from itertools import count
+from struct import unpack
 
+from engine import holds, odds
 from engine.catalog import Action, Exploration
+from engine.moment import Moment
+from engine.odds import Contender
 from engine.propensity import DECIMALS
 from engine.shelf import Place
-from engine.types import Arm, Drop, Request
+from engine.types import Arm, Drop, Request, Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chance:
-    """P of one action: what the model said, that after smoothing, and that after sampling."""
+    """P of one action: what the model said, that after smoothing, and that after sampling.
+
+    `strength` is n of the Beta that `final` was drawn from; 0: it was not.
+    """
 
     model: float | None
     smoothed: float
     final: float
     evidence: tuple[int, int] | None = None
+    strength: float = 0.0
 
 
 def arm_of(request: Request, exploration: Exploration) -> Arm:
-    """The slice of the audience a customer is in this month."""
-    return Arm.BEST
+    """The slice of the audience a customer is in, from the first to the last of a month in UTC."""
+    if exploration.control_percent <= 0:
+        return Arm.BEST
+    share = _share("control", request.customer, f"{request.now.astimezone(UTC):%Y-%m}")
+    return Arm.CONTROL if share * 100 < exploration.control_percent else Arm.BEST
 
 
 def chance(
@@ -34,9 +49,22 @@ def chance(
     exploration: Exploration,
     arm: Arm,
 ) -> Chance:
-    """P of one action; its prior where the model has no score."""
-    smoothed = round(action.prior if score is None else score, DECIMALS)
-    return Chance(model=score, smoothed=smoothed, final=smoothed, evidence=evidence)
+    """P of one action: in the control slice any number from 0 to 1, else what is known of it."""
+    known = _known(action, score, evidence, exploration)
+    strength = 0.0
+    if arm is Arm.CONTROL:
+        final = round(next(_dice("control", str(request.seed), action.name)), DECIMALS)
+    elif exploration.thompson and 0 < known < 1:
+        strength = strength_of(known, sum(evidence or ()) + exploration.smoothing_evidence)
+        final = round(_drawn(known, strength, request.seed, action.name), DECIMALS)
+    else:
+        final = known
+    return Chance(model=score, smoothed=known, final=final, evidence=evidence, strength=strength)
+
+
+def as_given(propensity: float) -> Chance:
+    """P of an action that is offered as it was before: nothing new is known, nothing is drawn."""
+    return Chance(model=propensity, smoothed=propensity, final=propensity)
 
 
 def by_prior(action: Action) -> Chance:
@@ -45,23 +73,127 @@ def by_prior(action: Action) -> Chance:
     return Chance(model=None, smoothed=prior, final=prior)
 
 
-def immature(
-    place: Place, evidence: tuple[int, int] | None, request: Request, exploration: Exploration
-) -> Drop | None:
-    """Why a new action does not reach this customer on a delivering channel yet."""
-    return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contender:
-    """One action that could have been chosen: its P, and its priority per unit of P."""
-
-    chance: Chance
-    worth: float
-
-
-def selection(
-    chosen: int, contenders: Sequence[Contender], exploration: Exploration, arm: Arm
+def _known(
+    action: Action,
+    score: float | None,
+    evidence: tuple[int, int] | None,
+    exploration: Exploration,
 ) -> float:
-    """The probability that this one of the contenders comes first, over all draws."""
-    return 1.0
+    """P before anything is drawn: without a score the prior, without a count of answers the score.
+
+    What nobody counts can't be smoothed: the model is taken at its word.
+    """
+    if score is None:
+        return round(action.prior, DECIMALS)
+    if evidence is None:
+        return round(score, DECIMALS)
+    prior_counts = exploration.smoothing_evidence
+    return round(smoothed(score, action.prior, prior_counts, sum(evidence)), DECIMALS)
+
+
+def smoothed(model: float, prior: float, prior_counts: float, evidence: float) -> float:
+    """P' = s/(s+e+1) p0 + e/(s+e+1) p: the prior as s answers against the model's e.
+
+    >>> [round(smoothed(0.1, 0.3, 50, e), 6) for e in (0, 50, 5_000)]
+    [0.294118, 0.19802, 0.10196]
+    >>> smoothed(0.1, 0.3, 0, 7)
+    0.1
+    """
+    if not prior_counts:
+        return model
+    return (prior_counts * prior + evidence * model) / (prior_counts + evidence + 1)
+
+
+def strength_of(mean: float, counted: float) -> float:
+    """n of the Beta from which P is drawn: how many answers are known, and no fewer than a new
+    action has.
+
+    A new one is drawn as widely as can be without its mass at the ends: uniformly where its mean is
+    one half, and always with that mean.
+
+    >>> strength_of(0.5, 0), strength_of(0.1, 0), strength_of(0.1, 2_000)
+    (2.0, 10.0, 2000)
+    """
+    return max(counted, 1 / min(mean, 1 - mean))
+
+
+def immature(
+    place: Place,
+    evidence: tuple[int, int] | None,
+    request: Request,
+    moment: Moment,
+) -> Drop | None:
+    """Why a new action does not reach this customer on a delivering channel yet.
+
+    Only what sells is held back, and nothing that is exempt. Answers that nobody counts are none.
+    """
+    terms, action = moment.bundle.exploration, place.action
+    if terms.mature_positives <= 0 or moment.in_page or action.exempt is not None:
+        return None
+    if not holds.commercial(action.purpose, action.tags):
+        return None
+    positives = evidence[0] if evidence else 0
+    reach = reach_percent(terms, positives)
+    if reach >= 100 or _share("mature", request.customer, action.name) * 100 < reach:
+        return None
+    detail = (
+        f"it is new: with {positives} of {terms.mature_positives} positive answers "
+        f"it reaches {reach:.0f} % of customers, and this is none of them"
+    )
+    return Drop(stage=Stage.MATURITY, rule="immature", detail=detail)
+
+
+def reach_percent(exploration: Exploration, positives: int) -> float:
+    """The share of customers that an action reaches so far; who is in it stays in.
+
+    >>> new = Exploration(mature_positives=200, immature_percent=2)
+    >>> [reach_percent(new, n) for n in (0, 100, 200, 300)]
+    [2.0, 51.0, 100.0, 100.0]
+    """
+    least = exploration.immature_percent
+    return least + (100 - least) * min(1.0, positives / exploration.mature_positives)
+
+
+def selection(chosen: int, contenders: Sequence[tuple[Chance, float]], arm: Arm) -> float:
+    """The probability that this one of the contenders comes first, over all draws.
+
+    A contender is its P and what it is worth at P = 1, the ones that rank first named first.
+    """
+    if arm is Arm.CONTROL:
+        return 1 / len(contenders)
+    drawn = [
+        Contender(mean=chance.smoothed, strength=chance.strength, worth=worth)
+        for chance, worth in contenders
+    ]
+    return round(odds.of_first(chosen, drawn), DECIMALS)
+
+
+def _drawn(mean: float, strength: float, seed: int, name: str) -> float:
+    """A draw from Beta(mean n, (1 - mean) n): the share of one gamma variate in two."""
+    dice = _dice("sample", str(seed), name)
+    first = _gamma(mean * strength, dice)
+    return first / (first + _gamma((1 - mean) * strength, dice))
+
+
+def _gamma(shape: float, dice: Iterator[float]) -> float:
+    """A draw from the gamma distribution, for shapes from 1 on (Marsaglia and Tsang, 2000)."""
+    d = max(shape, 1.0) - 1 / 3
+    c = 1 / math.sqrt(9 * d)
+    while True:
+        normal = math.sqrt(-2 * math.log(next(dice))) * math.cos(2 * math.pi * next(dice))
+        v = (1 + c * normal) ** 3
+        if v > 0 and math.log(next(dice)) < normal * normal / 2 + d * (1 - v + math.log(v)):
+            return d * v
+
+
+def _share(*names: str) -> float:
+    """Where these names fall between 0 and 1: always the same place."""
+    return next(_dice(*names))
+
+
+def _dice(*names: str) -> Iterator[float]:
+    """Numbers between 0 and 1, neither included, that only the names decide."""
+    label = "\x1f".join(names)
+    for block in count():
+        for word in unpack(">8Q", sha512(f"{label}\x1f{block}".encode()).digest()):
+            yield ((word >> 11) + 0.5) * 2.0**-53

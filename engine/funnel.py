@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 
-from engine import arbitration, eligibility, exclusions, exploration, guards, placing, treatments
+from engine import (
+    arbitration,
+    eligibility,
+    exclusions,
+    exploration,
+    guards,
+    placing,
+    treatments,
+    volumes,
+)
 from engine.arbitration import Ranked, Weighed
 from engine.catalog import Action, Treatment
 from engine.moment import Moment
 from engine.placing import EMPATHETIC, Filled
 from engine.shelf import Place, shelf
-from engine.types import Drop, Level, Offer, Request, Scores, Stage
+from engine.types import Arm, Drop, Level, Request, Scores, Stage
 
 Drops = dict[str, tuple[Drop, ...]]
 
@@ -79,8 +88,8 @@ class Funnel:
     ) -> tuple[list[Ranked], Drops, dict[str, Ranked]]:
         """The actions in order of priority, the drops of others, and the priorities of all.
 
-        Dropped is what is immature, was not scored in time, is too weak, or is not allowed at this
-        level.
+        Dropped is what is not allowed at this level, and, unless it is mandatory or the customer is
+        in the control slice, what is immature, was not scored in time, or is too weak.
         """
         kept: list[Ranked] = []
         weak: Drops = {}
@@ -97,23 +106,23 @@ class Funnel:
         return arbitration.in_order(kept), weak, parts
 
     def _ranked(self, one: Weighed, at: int, scores: Scores) -> Ranked:
+        remembered = self._remembered.get(one.action.name)
+        if remembered is not None and self.arm is Arm.BEST:
+            return arbitration.rank(one, exploration.as_given(remembered.propensity))
         score = scores.acceptance[at] if at < len(scores.acceptance) else None
-        if (remembered := self._remembered.get(one.action.name)) is not None:
-            score = remembered.propensity
         evidence = scores.evidence[at] if at < len(scores.evidence) else None
         terms = self.moment.bundle.exploration
         chance = exploration.chance(one.action, score, evidence, self.request, terms, self.arm)
-        return arbitration.rank(one, chance)
+        return arbitration.rank(one, chance, self.arm)
 
     def _too_weak(self, one: Ranked, level: Level, scored: bool) -> Drop | None:
         action = one.action
         if level is not Level.STATIC and not self.moment.offered_at(action.purpose, level):
             detail = f"{action.purpose} is not offered at level {level}"
             return Drop(stage=Stage.LEVEL, rule=f"level:{level}", detail=detail)
-        if action.mandatory:
+        if action.mandatory or self.arm is Arm.CONTROL:
             return None
-        terms = self.moment.bundle.exploration
-        drop = exploration.immature(one.place, one.chance.evidence, self.request, terms)
+        drop = exploration.immature(one.place, one.chance.evidence, self.request, self.moment)
         if drop is None and not scored:
             detail = "the time was over before it was scored"
             drop = Drop(stage=Stage.DEADLINE, rule="not_scored", detail=detail)
@@ -126,43 +135,43 @@ class Funnel:
             return self.fit(one.place, placement)
 
         filled = placing.fill(ordered, self.request.placements, self.moment, fit, self.arm)
-        shown = filled.shown
         for name, offers in filled.placements.items():
-            filled.placements[name] = offers or self._fallback(name, shown)
-            shown.update(offer.action for offer in filled.placements[name])
+            if not offers:
+                self._fall_back(name, filled)
         return filled
 
-    def _fallback(self, placement: str, shown: Collection[str]) -> tuple[Offer, ...]:
+    def _fall_back(self, placement: str, filled: Filled) -> None:
         """What an in-page placement shows when nothing else is left; journeys have no fallback.
 
-        It needs no rules, but holds, consent and contact limits bind it too.
+        It needs no rules, but holds, consent, contact limits and volumes bind it too.
         """
         fallbacks: Mapping[str, str] = self.moment.bundle.fallbacks
         if self.request.purposes or self.request.tags or not self.moment.in_page:
-            return ()
+            return
         name = fallbacks.get(placement) or fallbacks.get("*")
-        if name is None or name in shown:
-            return ()
+        if name is None or name in filled.shown:
+            return
         place = self._on_channel[name]
         treatment = self.fit(place, placement)
         bound = chain(
             guards.silences(place, self.moment), guards.contact_obstacles(place, self.moment)
         )
-        if treatment is None or any(bound):
-            return ()
+        taken = volumes.taken(place, self.moment, filled.reserves)
+        if treatment is None or any(bound) or isinstance(taken, Drop):
+            return
         weighed = arbitration.plain(place, self.moment)
-        chance = exploration.by_prior(place.action)
-        one = arbitration.rank(weighed, chance)
-        return (placing.offer(one, treatment, 1, self.moment),)
+        one = arbitration.rank(weighed, exploration.by_prior(place.action))
+        offer = placing.offer(one, treatment, 1, self.moment)
+        filled.add(placement, (offer,), (*filled.reserves, *taken))
 
 
 def _below_threshold(one: Ranked) -> Drop | None:
-    action, propensity = one.action, one.chance.final
+    action, propensity = one.action, one.chance.smoothed
     if propensity < action.minimum_propensity:
         detail = f"propensity {propensity} is below {action.minimum_propensity}"
         return Drop(stage=Stage.PROPENSITY, rule="minimum_propensity", detail=detail)
-    if one.priority < action.minimum_priority:
-        detail = f"priority {one.priority} is below {action.minimum_priority}"
+    if action.minimum_priority and one.steady < action.minimum_priority:
+        detail = f"priority {one.steady} is below {action.minimum_priority}"
         return Drop(stage=Stage.ARBITRATION, rule="minimum_priority", detail=detail)
     return None
 

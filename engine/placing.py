@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from engine import exploration, treatments, volumes
 from engine.arbitration import Ranked
 from engine.catalog import PlacementTerms, Treatment
-from engine.exploration import Contender
 from engine.moment import Moment
 from engine.types import Arm, Drop, Offer, Placement, Reservation, Stage
 
@@ -21,16 +19,34 @@ Fit = Callable[[Ranked, str], Treatment | None]
 
 @dataclass(slots=True)
 class Filled:
-    """The offers by placement, what they take out of volumes, and why others found no place."""
+    """The offers by placement, what they take out of volumes, and why others found no place.
+
+    `shown` are the actions that are offered.
+    """
 
     placements: dict[str, tuple[Offer, ...]] = field(default_factory=dict[str, tuple[Offer, ...]])
     reserves: tuple[Reservation, ...] = ()
     drops: dict[str, Drop] = field(default_factory=dict[str, Drop])
+    shown: set[str] = field(default_factory=set[str])
 
-    @property
-    def shown(self) -> set[str]:
-        """The actions that are offered."""
-        return {offer.action for offers in self.placements.values() for offer in offers}
+    def add(
+        self, placement: str, offers: Sequence[Offer], reserves: tuple[Reservation, ...]
+    ) -> None:
+        """Offers more; `reserves` is what all of the decision takes with them."""
+        self.placements[placement] = (*self.placements[placement], *offers)
+        self.shown.update(offer.action for offer in offers)
+        self.reserves = reserves
+
+
+@dataclass(frozen=True, slots=True)
+class _Package:
+    """An action and what comes along with it, and what all offers take out of volumes with them."""
+
+    said: tuple[tuple[Ranked, Treatment], ...]
+    reserves: tuple[Reservation, ...]
+
+    def has(self, name: str) -> bool:
+        return any(one.action.name == name for one, _ in self.said)
 
 
 def fill(
@@ -42,9 +58,10 @@ def fill(
 ) -> Filled:
     """The best offers for each placement in turn; no action is shown twice."""
     filled = Filled()
+    by_name = {one.action.name: one for one in ordered}
     for placement in placements:
         filled.placements[placement.name] = ()
-        _Shelf(placement, moment, fit, filled, arm).fill(ordered)
+        _Shelf(placement, moment, fit, filled, by_name, arm).fill(ordered)
     for name in filled.shown & filled.drops.keys():
         del filled.drops[name]
     return filled
@@ -54,130 +71,133 @@ class _Shelf:
     """One placement while it is filled."""
 
     def __init__(
-        self, placement: Placement, moment: Moment, fit: Fit, filled: Filled, arm: Arm
+        self,
+        placement: Placement,
+        moment: Moment,
+        fit: Fit,
+        filled: Filled,
+        by_name: Mapping[str, Ranked],
+        arm: Arm,
     ) -> None:
         self._placement = placement
         self._moment = moment
         self._fit = fit
         self._filled = filled
+        self._by_name = by_name
         self._arm = arm
-        terms: Mapping[str, PlacementTerms] = moment.bundle.placements
+        terms = moment.bundle.placements
         self._terms = terms.get(placement.name) or terms.get("*") or _ANY
-        self._groups: Counter[str] = Counter()
-        self._purposes: Counter[str] = Counter()
 
     def fill(self, ordered: Sequence[Ranked]) -> None:
-        by_name = {one.action.name: one for one in ordered}
         for at, one in enumerate(ordered):
-            if self._room() == 0:
+            if len(self._offers) >= self._placement.limit:
                 break
-            treatment = self._fit(one, self._placement.name)
-            if treatment is None or one.action.name in self._filled.shown:
-                continue
-            members = self._members(one, by_name)
-            drop = members if isinstance(members, Drop) else self._full_of_its_kind(one)
-            if drop is None and not isinstance(members, Drop):
-                drop = self._place(one, treatment, members, ordered[at:])
-            if drop is not None:
-                self._filled.drops.setdefault(one.action.name, drop)
+            package = self._package(one)
+            if isinstance(package, Drop):
+                self._filled.drops.setdefault(one.action.name, package)
+            elif package is not None:
+                self._put(package, self._selection(one, ordered[at + 1 :]))
 
-    def _room(self) -> int:
-        return self._placement.limit - len(self._filled.placements[self._placement.name])
+    @property
+    def _offers(self) -> tuple[Offer, ...]:
+        return self._filled.placements[self._placement.name]
 
-    def _full_of_its_kind(self, one: Ranked) -> Drop | None:
-        terms, action = self._terms, one.action
-        kinds = (
-            ("group", action.group, terms.most_per_group, self._groups),
-            ("purpose", action.purpose, terms.most_per_purpose, self._purposes),
-        )
-        for kind, name, most, counted in kinds:
-            if most is not None and counted[name] >= most:
-                detail = f"{self._placement.name} takes {most} of {kind} {name}"
+    def _package(self, one: Ranked) -> _Package | Drop | None:
+        """What would be offered if this action came next, or why it can't; None: not here."""
+        name = one.action.name
+        if name in self._filled.shown or self._fit(one, self._placement.name) is None:
+            return None
+        if one.action.only_as_member:
+            detail = "it is only offered as part of a package"
+            return Drop(stage=Stage.PACKAGE, rule="only_as_member", detail=detail)
+        package = self._joined(_Package((), self._filled.reserves), name)
+        if isinstance(package, Drop):
+            return package
+        for brought in one.action.brings:
+            more = self._joined(package, brought)
+            package = package if isinstance(more, Drop) else more
+        return package
+
+    def _joined(self, package: _Package, name: str) -> _Package | Drop:
+        """The package with this action, and with all that it requires in turn; or what stops it."""
+        if name in self._filled.shown or package.has(name):
+            return package
+        one = self._by_name.get(name)
+        said = None if one is None else self._fit(one, self._placement.name)
+        if one is None or said is None:
+            return Drop(stage=Stage.PACKAGE, rule="no_member", detail=f"{name} can't be offered")
+        if (full := self._full(one, package)) is not None:
+            return full
+        taken = volumes.taken(one.place, self._moment, package.reserves)
+        if isinstance(taken, Drop):
+            return taken
+        package = _Package((*package.said, (one, said)), (*package.reserves, *taken))
+        for required in one.action.requires:
+            joined = self._joined(package, required)
+            if isinstance(joined, Drop):
+                detail = f"its package needs {required}: {joined.detail}"
+                rule = f"requires:{required}"
+                return Drop(stage=Stage.PACKAGE, rule=rule, detail=detail, until=joined.until)
+            package = joined
+        return package
+
+    def _full(self, one: Ranked, package: _Package) -> Drop | None:
+        """Why the placement takes no more, or no more of this kind."""
+        name, terms = self._placement.name, self._terms
+        if len(self._offers) + len(package.said) >= self._placement.limit:
+            detail = f"{name} takes {self._placement.limit} in all"
+            return Drop(stage=Stage.PLACEMENT, rule="limit", detail=detail)
+        if terms is _ANY:
+            return None
+        together = (*self._offers, *(each.action for each, _ in package.said))
+        for kind, most, mine, others in (
+            ("group", terms.most_per_group, one.action.group, [o.group for o in together]),
+            ("purpose", terms.most_per_purpose, one.action.purpose, [o.purpose for o in together]),
+        ):
+            if most is not None and others.count(mine) >= most:
+                detail = f"{name} takes {most} of {kind} {mine}"
                 return Drop(stage=Stage.PLACEMENT, rule=f"most_per_{kind}", detail=detail)
         return None
 
-    def _members(self, one: Ranked, by_name: Mapping[str, Ranked]) -> list[Ranked] | Drop:
-        """The members that come along with the leader of a package, or why it can't be led."""
-        if one.action.only_as_member:
-            return Drop(
-                stage=Stage.PACKAGE, rule="only_as_member", detail="it is only part of a package"
-            )
-        members: list[Ranked] = []
-        for name in one.action.requires:
-            member = self._member(name, by_name)
-            if member is None:
-                detail = f"its package needs {name}, which can't be offered"
-                return Drop(stage=Stage.PACKAGE, rule=f"requires:{name}", detail=detail)
-            members.append(member)
-        if len(members) >= self._room():
-            detail = f"its package does not fit into {self._placement.name}"
-            return Drop(stage=Stage.PACKAGE, rule="no_room", detail=detail)
-        brought = [self._member(name, by_name) for name in one.action.brings]
-        return [*members, *(member for member in brought if member)][: self._room() - 1]
-
-    def _member(self, name: str, by_name: Mapping[str, Ranked]) -> Ranked | None:
-        member = by_name.get(name)
-        if member is None or name in self._filled.shown:
-            return None
-        return member if self._fit(member, self._placement.name) else None
-
-    def _place(
-        self,
-        one: Ranked,
-        treatment: Treatment,
-        members: Sequence[Ranked],
-        others: Sequence[Ranked],
-    ) -> Drop | None:
-        """Puts an action and its members in, if the volumes have enough for all that must be."""
-        must = {one.action.name, *one.action.requires}
-        taken, placed = self._filled.reserves, list[tuple[Ranked, Treatment]]()
-        for each in (one, *members):
-            found = volumes.taken(each.place, self._moment, taken)
-            said = treatment if each is one else self._fit(each, self._placement.name)
-            if isinstance(found, Drop) and each.action.name in must:
-                return found
-            if not isinstance(found, Drop) and said is not None:
-                taken = (*taken, *found)
-                placed.append((each, said))
-        self._filled.reserves = taken
-        selection = self._selection(others)
-        for each, said in placed:
-            self._add(each, said, one, selection)
-        return None
-
-    def _selection(self, others: Sequence[Ranked]) -> float:
-        """How likely the first of these came first: of all that could have had this place."""
-        terms = self._moment.bundle.exploration
-        if self._arm is Arm.BEST and not terms.thompson:
+    def _selection(self, one: Ranked, others: Sequence[Ranked]) -> float:
+        """How likely this came next: of all that could have, as if they were drawn anew."""
+        if self._arm is Arm.BEST and not self._moment.bundle.exploration.thompson:
             return 1.0
-        others = [one for one in others if self._could(one, others[0])]
-        contenders = [Contender(chance=one.chance, worth=one.weighed.worth) for one in others]
-        return exploration.selection(0, contenders, terms, self._arm)
+        rivals = [
+            other
+            for other in others
+            if other.action.mandatory == one.action.mandatory
+            and isinstance(self._package(other), _Package)
+        ]
+        contenders = [(each.chance, each.weighed.worth) for each in (one, *rivals)]
+        return exploration.selection(0, contenders, self._arm)
 
-    def _could(self, one: Ranked, chosen: Ranked) -> bool:
-        if one is chosen:
-            return True
-        return (
-            one.action.mandatory == chosen.action.mandatory
-            and not one.action.only_as_member
-            and one.action.name not in self._filled.shown
-            and self._fit(one, self._placement.name) is not None
-            and self._full_of_its_kind(one) is None
-        )
-
-    def _add(self, one: Ranked, treatment: Treatment, leader: Ranked, selection: float) -> None:
-        offers = self._filled.placements[self._placement.name]
-        self._groups[one.action.group] += 1
-        self._purposes[one.action.purpose] += 1
-        made = offer(one, treatment, len(offers) + 1, self._moment)
-        part_of = None if one is leader else leader.action.name
-        self._filled.placements[self._placement.name] = (
-            *offers,
-            replace(made, part_of=part_of, selection=selection),
-        )
+    def _put(self, package: _Package, selection: float) -> None:
+        leader = package.said[0][0].action.name
+        first = len(self._offers) + 1
+        offers = [
+            offer(
+                one,
+                said,
+                first + at,
+                self._moment,
+                part_of=leader if at else None,
+                selection=selection,
+            )
+            for at, (one, said) in enumerate(package.said)
+        ]
+        self._filled.add(self._placement.name, offers, package.reserves)
 
 
-def offer(one: Ranked, treatment: Treatment, place: int, moment: Moment) -> Offer:
+def offer(
+    one: Ranked,
+    treatment: Treatment,
+    place: int,
+    moment: Moment,
+    *,
+    part_of: str | None = None,
+    selection: float = 1.0,
+) -> Offer:
     """An offer as the channel shows it."""
     return Offer(
         action=one.action.name,
@@ -189,4 +209,6 @@ def offer(one: Ranked, treatment: Treatment, place: int, moment: Moment) -> Offe
         propensity=one.chance.final,
         priority=one.priority,
         content=treatments.said(treatment, moment.lookup),
+        part_of=part_of,
+        selection=selection,
     )

@@ -32,7 +32,7 @@ class Place:
     `limits`, `policies`, `quiet_hours`, `volumes` and `exclusions` are those that cover it, its
     class of exemption counted in; `spared` are the limits, policies and quiet hours that it passes
     because of that class. `targets` are the context weights and influencers it listens to;
-    `lever` is the sum of its own levers in percent.
+    `levers` its own ones by target, in percent.
     """
 
     action: Action
@@ -47,7 +47,7 @@ class Place:
     exclusions: tuple[Exclusion, ...]
     spared: Place | None
     targets: tuple[str, str, str]
-    lever: float
+    levers: Mapping[str, float]
 
     def treatments(self, placement: str, tone: str | None) -> tuple[Treatment, ...]:
         """The ways to say it there, best first: its own channel before the one it is like, higher
@@ -95,7 +95,9 @@ def place(bundle: Bundle, action: Action, channel: str) -> Place:
 
 def _bound(bundle: Bundle, action: Action, channel: str, *, exempt: bool) -> Place:
     in_page = bundle.channels[channel].in_page
-    purpose = bundle.purposes[action.purpose]
+    targets = (f"purpose:{action.purpose}", f"group:{action.group}", f"action:{action.name}")
+    by_group = bundle.groups.get(action.group, 0.0)
+    levers = (bundle.purposes[action.purpose].lever, by_group, action.lever)
     return Place(
         action=action,
         own=_treatments(action, channel),
@@ -114,12 +116,8 @@ def _bound(bundle: Bundle, action: Action, channel: str, *, exempt: bool) -> Pla
         volumes=_covering(bundle.volumes, action, channel),
         exclusions=_covering(bundle.exclusions, action, channel),
         spared=None,
-        targets=(
-            f"purpose:{action.purpose}",
-            f"group:{action.group}",
-            f"action:{action.name}",
-        ),
-        lever=purpose.lever + bundle.groups.get(action.group, 0.0) + action.lever,
+        targets=targets,
+        levers={name: percent for name, percent in zip(targets, levers, strict=True) if percent},
     )
 
 
