@@ -1,0 +1,161 @@
+"""One connection that all share: replies find their callers, whatever happens in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+from redis.exceptions import NoScriptError, ResponseError
+
+from engine.errors import LiveStateUnavailable
+from engine.ledger import wire
+from engine.ledger.wire import Wire
+from tests.support.servers import Server, valkey
+
+
+@asynccontextmanager
+async def wired(url: str, *greeting: wire.Command) -> AsyncGenerator[Wire]:
+    one = Wire(url, greeting)
+    try:
+        yield one
+    finally:
+        await one.close()
+
+
+@asynccontextmanager
+async def slow_proxy(server: Server, seconds: float) -> AsyncGenerator[str]:
+    """The address of a proxy that hands on every piece of a reply late."""
+
+    ways: set[asyncio.Task[None]] = set()
+    writers: list[asyncio.StreamWriter] = []
+
+    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, late: float) -> None:
+        writers.append(writer)
+        with suppress(ConnectionError):
+            while data := await reader.read(4_096):
+                await asyncio.sleep(late)
+                writer.write(data)
+        writer.close()
+
+    async def both(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner = await asyncio.open_connection(server.host, server.port)
+        for way in (pipe(reader, inner[1], 0.0), pipe(inner[0], writer, seconds)):
+            ways.add(asyncio.create_task(way))
+
+    proxy = await asyncio.start_server(both, "127.0.0.1", 0)
+    async with proxy:
+        yield f"redis://127.0.0.1:{proxy.sockets[0].getsockname()[1]}/0"
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+        for writer in writers:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+
+async def test_each_caller_gets_its_own_replies(shared_valkey: Server) -> None:
+    async with wired(shared_valkey.url) as one:
+        calls = (one.call(("ECHO", f"{n}a"), ("ECHO", f"{n}b")) for n in range(500))
+        replies = await asyncio.gather(*calls)
+    assert replies == [[b"%da" % n, b"%db" % n] for n in range(500)]
+
+
+async def test_a_caller_that_gives_up_leaves_its_reply_to_nobody(shared_valkey: Server) -> None:
+    async with slow_proxy(shared_valkey, 0.05) as url, wired(url) as one:
+        await one.call(("PING",))
+        calls = [asyncio.create_task(one.call(("ECHO", str(n)))) for n in range(60)]
+        await asyncio.sleep(0.01)
+        for call in calls[::3]:
+            call.cancel()
+        replies = await asyncio.gather(*calls, return_exceptions=True)
+        for number, reply in enumerate(replies):
+            if number % 3:
+                assert reply == [b"%d" % number]
+            else:
+                assert isinstance(reply, asyncio.CancelledError)
+        assert await one.call(("ECHO", "after")) == [b"after"]
+
+
+async def test_an_error_is_a_reply_like_any_other(shared_valkey: Server) -> None:
+    async with wired(shared_valkey.url) as one:
+        await one.call(("SET", "wire", "text"))
+        gone, wrong, right = await one.call(
+            ("EVALSHA", "0" * 40, 0), ("HGETALL", "wire"), ("GET", "wire")
+        )
+    assert isinstance(gone, NoScriptError)
+    assert isinstance(wrong, ResponseError)
+    assert right == b"text"
+
+
+async def test_the_greeting_comes_first_on_every_connection(shared_valkey: Server) -> None:
+    async with wired(shared_valkey.url, ("SET", "greeted", "yes")) as one:
+        assert await one.call(("GETDEL", "greeted")) == [b"yes"]
+        assert await one.call(("GET", "greeted")) == [None]
+    async with wired(shared_valkey.url, ("SET", "greeted", "yes")) as one:
+        assert await one.call(("GETDEL", "greeted")) == [b"yes"]
+
+
+async def test_it_says_that_nobody_answers_there() -> None:
+    async with wired("redis://127.0.0.1:1/0") as one:
+        with pytest.raises(LiveStateUnavailable, match="Redis can't be used"):
+            await one.call(("PING",))
+
+
+async def said_away(one: Wire) -> bool:
+    """Whether it notices within a moment that nobody answers any more."""
+    for _ in range(50):
+        try:
+            await one.call(("PING",))
+        except LiveStateUnavailable:
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
+async def test_it_connects_again_after_the_server_came_back(tmp_path: Path) -> None:
+    with valkey(tmp_path) as server:
+        async with wired(server.url) as one:
+            assert await one.call(("PING",)) == [b"PONG"]
+            server.process.kill()
+            server.process.wait()
+            assert await said_away(one)
+            with valkey(tmp_path, port=server.port):
+                assert await one.call(("PING",)) == [b"PONG"]
+
+
+async def test_calls_on_their_way_fail_with_the_connection(tmp_path: Path) -> None:
+    with valkey(tmp_path) as server:
+        async with slow_proxy(server, 5.0) as url, wired(url) as one:
+            calls = [asyncio.create_task(one.call(("ECHO", str(n)))) for n in range(5)]
+            await asyncio.sleep(0.1)
+            await one.close()
+            replies = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(isinstance(reply, LiveStateUnavailable) for reply in replies)
+
+
+async def test_a_connection_that_has_stalled_is_given_up(
+    shared_valkey: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "_STALLED_SECONDS", 0.05)
+    async with slow_proxy(shared_valkey, 5.0) as url, wired(url) as one:
+        first = asyncio.create_task(one.call(("ECHO", "first")))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(one.call(("ECHO", "second")), 0.2)
+        with pytest.raises(LiveStateUnavailable):
+            await first
+
+
+async def test_the_database_and_password_of_the_address_are_used(tmp_path: Path) -> None:
+    with valkey(tmp_path) as server:
+        async with wired(server.url) as one:
+            await one.call(("CONFIG", "SET", "requirepass", "secret"))
+        async with wired(f"redis://:secret@{server.host}:{server.port}/3") as one:
+            await one.call(("SET", "in", "three"))
+            assert b"db=3" in (await one.call(("CLIENT", "INFO")))[0]
+        async with wired(f"redis://:wrong@{server.host}:{server.port}/3") as one:
+            with pytest.raises(LiveStateUnavailable, match="WRONGPASS"):
+                await one.call(("GET", "in"))
