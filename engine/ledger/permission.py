@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from engine.ledger.clock import milliseconds
 from engine.ledger.facts import contact_of
 from engine.ledger.ledger import Ledger
 from engine.ledger.ports import FeatureReader
+from engine.ledger.units import Taker
 from engine.moment import Moment, moment
 from engine.shelf import Place, place
 from engine.types import (
@@ -37,7 +38,7 @@ from engine.types import (
     Stage,
 )
 
-AUTHORISE = live.Script("authorise", "circles")
+AUTHORISE = live.Script("authorise", "circles", "units")
 FRESH_SECONDS = 0.5
 """A delivery starts within this time of its authorisation: shorter than an acknowledgement of a
 hold waits for deliveries that were authorised before it (Ledger.let_land).
@@ -72,12 +73,15 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """What a verdict stands on: one read of the customer's state, features and circles."""
+    """What a verdict stands on: one read of the customer's state, features and circles; `used` is
+    how much of each volume is.
+    """
 
     bundle: Bundle
     state: live.LiveState
     row: FeatureRow
     shared: Circles = NONE
+    used: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 class Gate:
@@ -94,12 +98,15 @@ class Gate:
         Where something else was faster, or the permission took so long that a hold may have
         overtaken it, it is judged again. Raises LiveStateUnavailable.
         """
-        late = 0
+        late, intended = 0, ()
         for attempt in range(_ATTEMPTS):
             ground = await self._read(message, self._bundle())
             verdict = judge(message, ground)
             if not verdict.allowed:
                 return verdict
+            if verdict.reserves != intended:
+                intended = verdict.reserves
+                await self._intend(message, verdict, ground.bundle)
             asked = time.monotonic()
             if not await self._reserve(message, ground, verdict):
                 await asyncio.sleep(random.uniform(0, _STEP_ASIDE_SECONDS * min(attempt, 5)))
@@ -111,11 +118,25 @@ class Gate:
             "this customer's state changes faster than a delivery can be authorised"
         )
 
+    async def give_back(self, message: Message) -> None:
+        """Gives back what a message that was not delivered took out of volumes."""
+        if self._bundle().volumes:
+            await self._ledger.volumes.give_back(message.message_id)
+
+    async def confirm(self, message: Message) -> None:
+        """What a delivered message took for good was taken."""
+        if self._bundle().volumes:
+            await self._ledger.volumes.confirm(message.message_id)
+
     async def _read(self, message: Message, bundle: Bundle) -> Ground:
         since = message.at - contact.horizon(bundle)
         state, row = await self._read_customer(message.customer, since)
         shared = await circle_contacts(self._ledger.redis, state.circles, scopes(bundle), since)
-        return Ground(bundle=bundle, state=state, row=row, shared=shared)
+        ground = Ground(bundle=bundle, state=state, row=row, shared=shared)
+        if not bundle.volumes or not state.marker:
+            return ground
+        asked = volumes.buckets(request_of(message), snapshot_of(message, ground), bundle)
+        return replace(ground, used=await self._ledger.volumes.counted(asked))
 
     async def _read_customer(
         self, customer: str, since: datetime
@@ -144,6 +165,13 @@ class Gate:
         except (LiveStateUnavailable, ValueError):
             return FeatureRow()
 
+    async def _intend(self, message: Message, verdict: Verdict, bundle: Bundle) -> None:
+        """What it takes out of volumes is journalled first, as the message itself is."""
+        taker = Taker(
+            customer=message.customer, by=message.message_id, decision_id=message.decision_id
+        )
+        await self._ledger.volumes.intend(taker, verdict.reserves, bundle, bounded=False)
+
     async def _reserve(self, message: Message, ground: Ground, verdict: Verdict) -> bool:
         state, action = ground.state, ground.bundle.actions[message.action]
         flight = {
@@ -152,10 +180,11 @@ class Gate:
             "exempt": int(_exempt(message, action)),
             "expires": live.wall_milliseconds() + _LEASE_MILLISECONDS,
         }
-        customer = message.customer
+        customer, kept = message.customer, self._ledger.volumes
+        taken, units = kept.wanted(customer, verdict.reserves, ground.bundle)
         reply = await AUTHORISE(
             self._ledger.redis,
-            [keys.MARKER, keys.live(customer), keys.contacts(customer)],
+            [keys.MARKER, keys.live(customer), keys.contacts(customer), *taken],
             [
                 ground.shared.seen(state.version),
                 state.marker,
@@ -163,8 +192,11 @@ class Gate:
                 live.encode_contact(contact_of(message, ContactKind.DISPATCH)),
                 milliseconds(message.at),
                 orjson.dumps(flight),
+                units,
             ],
         )
+        if reply != 1 and verdict.reserves:
+            kept.distrust()
         return reply == 1
 
 
@@ -212,21 +244,23 @@ def _exempt(message: Message, action: Action) -> bool:
 
 
 def moment_of(message: Message, ground: Ground) -> Moment:
-    """The moment at which a message leaves; its own earlier reservation never counts against it."""
-
-    def others(contacts: tuple[Contact, ...]) -> tuple[Contact, ...]:
-        return tuple(one for one in contacts if one.id != message.message_id)
-
-    bundle, row = ground.bundle, ground.row
-    known = _known(ground.state, message.customer)
-    snapshot = replace(
-        known,
-        features=row.values,
-        feature_times=row.times,
-        contacts=others(known.contacts),
-        circles={scope: others(contacts) for scope, contacts in ground.shared.contacts.items()},
+    """The moment at which a message leaves."""
+    bundle, snapshot = ground.bundle, snapshot_of(message, ground)
+    features = names.known_features(snapshot, bundle, message.at).features
+    return moment(
+        bundle,
+        message.channel,
+        message.at,
+        snapshot,
+        names.names(request_of(message), snapshot, bundle, features, {}),
+        journey=message.journey,
+        sending=True,
     )
-    request = Request(
+
+
+def request_of(message: Message) -> Request:
+    """The question that a message is the answer to, as far as guards look at it."""
+    return Request(
         decision_id=message.decision_id,
         customer=message.customer,
         channel=message.channel,
@@ -234,15 +268,23 @@ def moment_of(message: Message, ground: Ground) -> Moment:
         seed=0,
         journey=message.journey,
     )
-    features = names.known_features(snapshot, bundle, message.at).features
-    return moment(
-        bundle,
-        message.channel,
-        message.at,
-        snapshot,
-        names.names(request, snapshot, bundle, features, {}),
-        journey=message.journey,
-        sending=True,
+
+
+def snapshot_of(message: Message, ground: Ground) -> Snapshot:
+    """What is known; the message's own earlier reservation never counts against it."""
+
+    def others(contacts: tuple[Contact, ...]) -> tuple[Contact, ...]:
+        return tuple(one for one in contacts if one.id != message.message_id)
+
+    known = _known(ground.state, message.customer)
+    return replace(
+        known,
+        features=ground.row.values,
+        feature_times=ground.row.times,
+        contacts=others(known.contacts),
+        circles={scope: others(contacts) for scope, contacts in ground.shared.contacts.items()},
+        volumes=ground.used,
+        reserved=volumes.current(known.reserved, ground.bundle, message.at),
     )
 
 

@@ -95,7 +95,7 @@ class Sender:
             return await self._recall(message, "an earlier attempt may have arrived")
         verdict = await self._ask_or_take_back(message)
         if verdict.waits:
-            return await self._wait(message, verdict)
+            return await self._wait(message, verdict, before.attempts > 1)
         if not verdict.allowed:
             return await self._refuse(message, verdict, before.attempts > 1)
         if verdict.exemptions:  # no hold covers what is exempt: the time this takes is no matter
@@ -121,8 +121,10 @@ class Sender:
             lambda connection: _take_back(connection, message.message_id)
         )
 
-    async def _wait(self, message: Message, verdict: Verdict) -> SendResult:
-        """Nothing was delivered or reserved, and the intent stays open."""
+    async def _wait(self, message: Message, verdict: Verdict, attempted: bool) -> SendResult:
+        """This attempt delivered and reserved nothing, and the intent stays open."""
+        if not attempted:
+            await self._gate.give_back(message)
         await self._take_back(message)
         return SendResult(
             status=SendStatus.WAITS,
@@ -190,6 +192,10 @@ class Sender:
             *(milliseconds(message.at), oldest),
         ]
         await SETTLE(self._ledger.redis, names, arguments)
+        if ending == "released":
+            await self._gate.give_back(message)
+        elif ending == "confirmed":
+            await self._gate.confirm(message)
 
 
 _ENDINGS = {

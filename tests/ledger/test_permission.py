@@ -29,6 +29,7 @@ from tests.support.builders import (
     a_message,
     a_policy,
     a_reach,
+    a_volume,
     an_action,
     quiet_hours,
 )
@@ -144,16 +145,17 @@ async def test_a_message_waits_for_the_end_of_quiet_hours_and_leaves_then(
 ) -> None:
     channel = FakeChannel(repeat=repeat)
     sender = a_sender(ledger, a_bundle(SALE, quiet_hours=(NOON,)), channel)
+    end = datetime(2026, 3, 2, 14, tzinfo=UTC)
     for _ in range(3):
         waits = await sender.send(a_message())
         assert (waits.status, waits.reason) == (SendStatus.WAITS, "quiet_hours:noon")
-        assert waits.until == datetime(2026, 3, 2, 14, tzinfo=UTC)
+        assert waits.until == end
         assert await journalled(ledger) == ("intent", 0, "[]")
         assert await contacts(ledger) == 0
         assert await redis_says(ledger, "EXISTS", keys.live(a_customer())) == 0
-    early = await sender.send(a_message(at=waits.until - timedelta(milliseconds=1)))
+    early = await sender.send(a_message(at=end - timedelta(milliseconds=1)))
     assert early.status is SendStatus.WAITS
-    assert (await sender.send(a_message(at=waits.until))).status is SendStatus.DELIVERED
+    assert (await sender.send(a_message(at=end))).status is SendStatus.DELIVERED
     assert channel.started == ["m1"]
 
 
@@ -209,7 +211,7 @@ async def test_features_that_can_not_be_read_leave_the_clock_of_the_business(
 
     class Refused(NoFeatures):
         def queue(self, pipe: Pipeline, customer: str) -> None:
-            pipe.execute_command("HGETALL")
+            pipe.execute_command("HGETALL")  # pyright: ignore[reportUnknownMemberType]
 
     bundle = a_bundle(SALE, quiet_hours=(NOON,), customer_zone="profile.zone")
     for number, features in enumerate((Damaged(), Refused())):
@@ -236,6 +238,46 @@ async def test_what_sells_is_limited_whatever_class_it_claims(ledger: Ledger) ->
     sender = a_sender(ledger, a_bundle(sly, limits=[a_limit(maximum=1)]))
     results = [await sender.send(a_message(f"m{number}", sly)) for number in range(2)]
     assert [result.reason for result in results] == ["", "limit:two-a-week"]
+
+
+# -- volumes
+
+
+async def test_a_message_takes_a_unit_and_none_is_left_for_the_next_customer(
+    ledger: Ledger,
+) -> None:
+    sender = a_sender(ledger, a_bundle(SALE, volumes=(a_volume(maximum=1),)))
+    assert (await sender.send(a_message())).status is SendStatus.DELIVERED
+    other = await sender.send(a_message("m2", customer=a_customer("other")))
+    assert (other.status, other.reason) == (SendStatus.REFUSED, "volume:phones")
+
+
+async def test_a_message_that_was_not_delivered_gives_its_unit_back(ledger: Ledger) -> None:
+    bundle = a_bundle(SALE, volumes=(a_volume(maximum=1),))
+    rejecting = FakeChannel(answers=[DeliveryStatus.REJECTED])
+    failed = await a_sender(ledger, bundle, rejecting).send(a_message())
+    assert failed.status is SendStatus.FAILED
+    other = a_message("m2", customer=a_customer("other"))
+    assert (await a_sender(ledger, bundle).send(other)).status is SendStatus.DELIVERED
+
+
+async def test_a_repeated_message_takes_one_unit(ledger: Ledger) -> None:
+    bundle = a_bundle(SALE, volumes=(a_volume(maximum=1),))
+    channel = FakeChannel(answers=[DeliveryStatus.UNKNOWN, DeliveryStatus.DELIVERED])
+    sender = a_sender(ledger, bundle, channel)
+    with pytest.raises(DeliveryPending):
+        await sender.send(a_message())
+    other = a_message("m2", customer=a_customer("other"))
+    assert (await sender.send(other)).reason == "volume:phones"
+    assert (await sender.send(a_message())).status is SendStatus.DELIVERED
+
+
+async def test_many_customers_at_once_take_no_more_than_there_is(ledger: Ledger) -> None:
+    bundle = a_bundle(SALE, volumes=(a_volume(maximum=5),))
+    senders = [a_sender(ledger, bundle) for _ in range(4)]
+    messages = [a_message(f"m{n}", customer=a_customer(str(n))) for n in range(20)]
+    results = await asyncio.gather(*(senders[n % 4].send(m) for n, m in enumerate(messages)))
+    assert sorted(result.reason for result in results) == [""] * 5 + ["volume:phones"] * 15
 
 
 # -- what happens between the reading and the script
