@@ -114,7 +114,7 @@ def quiet_hours(entry: Entry, name: str, business: Business) -> QuietHours:
     fields = business.entry(entry, "quiet hours", name)
     starts, ends = fields.clock("from"), fields.clock("to")
     if starts == ends and "from" in fields and "to" in fields:
-        why = "begin and end at the same time; to silence a whole day write exclusions"
+        why = "begin and end at the same time; for a whole day write 00:00 to 23:59"
         fields.note("to", f"{fields.what} {why}")
     days = fields.some_of("days", WEEKDAYS)
     clock = fields.one_of("clock", CLOCKS, Zone.CUSTOMER)

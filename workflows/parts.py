@@ -19,7 +19,7 @@ from engine.live import Decider
 from engine.types import Event, Hold, JourneyState, Scalar
 from feature_store.online import OnlineReader, Row, write_rows
 from feature_store.push import pushed
-from feature_store.schema import FEATURES
+from feature_store.schema import FEATURES, PUSHED
 from models.score import ModelScorer
 from workflows import routing
 from workflows.acceptance import Acceptance, Features, Starts
@@ -51,7 +51,11 @@ async def open_parts(site: Site) -> AsyncGenerator[Parts]:
     async with open_ledger(site) as ledger:
         scorer = ModelScorer(site)
         bundle = BundleInForce(
-            site.bundle, site.data_dir / "bundles", lambda: scorer.models, set(FEATURES)
+            site.bundle,
+            site.data_dir / "bundles",
+            lambda: scorer.models,
+            features=set(FEATURES),
+            pushed={view.name for view in PUSHED},
         )
         client = await connect(site, lazy=True)
         journeys = TemporalJourneys(client, site, bundle)

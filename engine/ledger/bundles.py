@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from engine.bundle import bundle_from_source, load_bundle
 from engine.catalog import Bundle
-from engine.errors import InvalidBundle, NotFound
+from engine.errors import InvalidBundle, UnknownBundle
 
 _log = logging.getLogger(__name__)
+_HASH = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class BundleInForce:
     """Calling it gives the bundle; `refresh`, called every second, picks up changes.
 
     Every bundle that was in force once is kept in `archive`, for decisions to be run again under.
+    `features` and `pushed` are what `load_bundle` asks for.
     """
 
     def __init__(
@@ -25,11 +29,13 @@ class BundleInForce:
         archive: Path,
         models: Callable[[], Mapping[str, str]],
         features: Collection[str],
+        pushed: Collection[str] = (),
     ) -> None:
         self._folder = folder
         self._archive = archive
         self._models = models
         self._features = features
+        self._pushed = pushed
         self._stamp = self._now()
         self._bundle = self._load()
         self.problems: tuple[str, ...] = ()
@@ -57,7 +63,9 @@ class BundleInForce:
         return self._bundle.hash != before
 
     def _load(self) -> Bundle:
-        bundle = load_bundle(self._folder, models=self._models(), features=self._features)
+        bundle = load_bundle(
+            self._folder, models=self._models(), features=self._features, pushed=self._pushed
+        )
         self._archive.mkdir(parents=True, exist_ok=True)
         kept = _file(self._archive, bundle.hash)
         if not kept.exists():
@@ -78,11 +86,19 @@ class BundleInForce:
 
 
 def archived_bundle(archive: Path, bundle_hash: str) -> Bundle:
-    """A bundle that was in force at some time. Raises NotFound."""
+    """A bundle that was in force at some time. Raises UnknownBundle, also for a damaged one."""
+    if not _HASH.fullmatch(bundle_hash):
+        raise UnknownBundle(
+            f"{bundle_hash!r} is no name of a bundle: sha256: and 64 hexadecimal digits, or current"
+        )
     kept = _file(archive, bundle_hash)
-    if not kept.exists():
-        raise NotFound(f"bundle {bundle_hash} is not in {archive}")
-    return bundle_from_source(kept.read_bytes())
+    try:
+        source = kept.read_bytes()
+    except OSError:
+        raise UnknownBundle(f"no bundle {bundle_hash} was ever in force here") from None
+    if f"sha256:{hashlib.sha256(source).hexdigest()}" != bundle_hash:
+        raise UnknownBundle(f"the kept bundle {bundle_hash} has been changed: {kept.name}")
+    return bundle_from_source(source)
 
 
 def _file(archive: Path, bundle_hash: str) -> Path:
