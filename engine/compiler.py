@@ -135,26 +135,30 @@ class Compiler:
         return Part(logic.calculation(combine, parts), Kind.NUMBER)
 
     def _comparisons(self, node: ast.Compare) -> Part:
-        sides = [node.left, *node.comparators]
-        tests = [
-            self._comparison(node, left, test, right)
-            for left, test, right in zip(sides, node.ops, sides[1:], strict=False)
-        ]
-        return Part(tests[0] if len(tests) == 1 else logic.all_of(tests), Kind.CONDITION)
+        """`a < b`, or a chain such as `1 < a <= 3`; a list of values can only come last."""
+        if len(node.ops) == 1:
+            return Part(self._comparison(node, node.ops[0]), Kind.CONDITION)
+        sides, tests = [self._compile(node.left).evaluate], list[logic.Test]()
+        for test, right in zip(node.ops, node.comparators, strict=True):
+            if isinstance(test, ast.In | ast.NotIn):
+                tests.append(logic.one_of(choices(right), inside=isinstance(test, ast.In)))
+                last = right is node.comparators[-1]
+                sides.append(logic.constant(None) if last else self._compile(right).evaluate)
+            else:
+                tests.append(logic.compared(_compares(node, test)))
+                sides.append(self._compile(right).evaluate)
+        return Part(logic.chain(sides, tests), Kind.CONDITION)
 
-    def _comparison(
-        self, whole: ast.expr, left: ast.expr, test: ast.cmpop, right: ast.expr
-    ) -> Evaluate:
+    def _comparison(self, node: ast.Compare, test: ast.cmpop) -> Evaluate:
+        left, right = node.left, node.comparators[0]
+        first = self._compile(left).evaluate
         if isinstance(test, ast.In | ast.NotIn):
-            inside = logic.membership(self._compile(left).evaluate, choices(right))
-            return inside if isinstance(test, ast.In) else logic.negation(inside)
-        compare = _COMPARISONS.get(type(test))
-        if compare is None:
-            raise refusal(whole, "write == and !=, or known(name), instead of `is`")
-        first, second = self._compile(left), self._compile(right)
+            return logic.membership(first, choices(right), inside=isinstance(test, ast.In))
+        compare = _compares(node, test)
+        second = self._compile(right).evaluate
         if isinstance(left, ast.Name | ast.Attribute) and isinstance(right, ast.Constant):
             return logic.comparison_with(compare, dotted(left), literal(right))
-        return logic.comparison(compare, first.evaluate, second.evaluate)
+        return logic.comparison(compare, first, second)
 
     def _choice(self, node: ast.IfExp) -> Part:
         condition = self.asked_for(node.test, Kind.CONDITION)
@@ -208,6 +212,13 @@ class Compiler:
             return round(value, digits) if digits else round(value)
 
         return Part(logic.calculation(rounded, (part,)), Kind.NUMBER)
+
+
+def _compares(whole: ast.expr, test: ast.cmpop) -> Callable[[Any, Any], bool]:
+    compare = _COMPARISONS.get(type(test))
+    if compare is None:
+        raise refusal(whole, "write == and !=, or known(name), instead of `is`")
+    return compare
 
 
 def _nearest(name: str) -> str:

@@ -11,6 +11,8 @@ from engine.types import Scalar
 Lookup = Callable[[str], object]
 """From a dotted name to its value; None is unknown, and so is whatever is not a finite Scalar."""
 Evaluate = Callable[[Lookup], Scalar]
+Test = Callable[[Scalar, Scalar], bool | None]
+"""A comparison of two values, three-valued."""
 Number = int | float
 _EXACT = frozenset((str, bool))
 
@@ -114,19 +116,63 @@ def comparison_with(
     return evaluate
 
 
-def membership(part: Evaluate, choices: tuple[Scalar, ...]) -> Evaluate:
-    """Whether the value is one of `choices`: the same as `x == a or x == b ...`."""
+def membership(part: Evaluate, choices: tuple[Scalar, ...], *, inside: bool = True) -> Evaluate:
+    """Whether the value is one of `choices`: the same as `x == a or x == b ...`; or is none."""
+    test = one_of(choices, inside=inside)
+    return lambda lookup: test(part(lookup), None)
+
+
+def chain(parts: Sequence[Evaluate], tests: Sequence[Test]) -> Evaluate:
+    """Each part tested with the next, as in `1 < x <= 3`; false as soon as one test is.
+
+    Each part is evaluated at most once: what is nested would else take exponential time.
+    """
+    first, rest = parts[0], tuple(zip(tests, parts[1:], strict=True))
+
+    def evaluate(lookup: Lookup) -> Scalar:
+        result: bool | None = True
+        left = first(lookup)
+        for test, part in rest:
+            right = part(lookup)
+            holds = test(left, right)
+            if holds is False:
+                return False
+            if holds is None:
+                result = None
+            left = right
+        return result
+
+    return evaluate
+
+
+def compared(test: Callable[[Scalar, Scalar], bool]) -> Test:
+    """`test`, made three-valued: unknown if a side is, or if a text meets a number."""
+
+    def apply(left: Scalar, right: Scalar) -> bool | None:
+        if left is None or right is None:
+            return None
+        return test(left, right) if (left.__class__ is str) is (right.__class__ is str) else None
+
+    return apply
+
+
+def one_of(choices: tuple[Scalar, ...], *, inside: bool = True) -> Test:
+    """Whether the left side is one of `choices`, or is none of them if not `inside`.
+
+    Unknown if it is not among them and one of them is of another sort.
+    """
     texts = frozenset(choice for choice in choices if isinstance(choice, str))
     numbers = frozenset(choice for choice in choices if not isinstance(choice, str))
 
-    def evaluate(lookup: Lookup) -> Scalar:
-        value = part(lookup)
-        if value is None:
+    def apply(left: Scalar, _right: Scalar) -> bool | None:
+        if left is None:
             return None
-        same, other = (texts, numbers) if value.__class__ is str else (numbers, texts)
-        return True if value in same else None if other else False
+        same, other = (texts, numbers) if left.__class__ is str else (numbers, texts)
+        if left in same:
+            return inside
+        return None if other else not inside
 
-    return evaluate
+    return apply
 
 
 def calculation(combine: Callable[..., Number], parts: Sequence[Evaluate]) -> Evaluate:

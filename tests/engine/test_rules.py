@@ -347,3 +347,108 @@ def test_expressions_are_equal_by_text_and_survive_pickling() -> None:
     assert hash(rule) == hash(copy)
     assert rule != compile_expression("a.x > 1")
     assert copy({"a.x": 2}.get) is True
+
+
+# -- nothing that can be written raises, or takes more than its length in time and memory
+
+
+def test_each_side_of_a_chain_is_evaluated_once_however_deep_it_is_nested() -> None:
+    """Twice would be 2 to the power of the depth: a rule of 170 characters would take for ever."""
+    text, asked = "a.x", list[str]()
+    for _ in range(26):
+        text = f"0<=({text})<=9"
+
+    def lookup(name: str) -> int:
+        asked.append(name)
+        return 1
+
+    assert compile_expression(text)(lookup) is True
+    assert asked == ["a.x"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "expected"),
+    [
+        ("1 < a.x < 3 < 4", 2, True),
+        ("1 < a.x < b.y", 0, False),
+        ("1 < a.x < b.y", 2, None),
+        ("b.y < a.x < 1", 2, False),
+        ("1 < a.x in (2, 3)", 2, True),
+        ("1 < a.x in (2, 3)", 4, False),
+        ("1 < a.x not in (2, 3)", 4, True),
+        ("1 < a.x not in (2, 3)", 3, False),
+        ("1 < a.x not in (2, 'x')", 3, None),
+        ("1 < a.x < 'x'", 2, None),
+        ("3 < a.x < 'x'", 2, False),
+    ],
+)
+def test_a_chain_holds_if_all_its_parts_do(text: str, value: object, expected: Scalar) -> None:
+    assert evaluate(text, a_x=value) is expected
+
+
+@pytest.mark.parametrize("text", ["a.x in (1, 2) < 3", "a.x in (1, 2) == True", "1 < a.x is True"])
+def test_a_list_of_values_comes_last_in_a_chain(text: str) -> None:
+    with pytest.raises(RuleError):
+        compile_expression(text)
+
+
+LEAVES = st.sampled_from(
+    (
+        *NAMES,
+        *("0", "1", "-2.5", "1e12", "999999999999", "True", "'DSL'", "''"),
+        *("known(a.x)", "sent('x', 2, days=3)", "times_sent('x', days=3)"),
+    )
+)
+SHAPES = (
+    *("({0} + {1})", "({0} - {1})", "({0} * {1})", "({0} / {1})", "-({0})", "+({0})", "abs({0})"),
+    *("round({0})", "round({0}, 9)", "min({0}, {1})", "max({0}, {1}, {2})", "(not {0})"),
+    *("({0} and {1})", "({0} or {1} or {2})", "({0} if {1} else {2})", "({0} < {1})"),
+    *("({0} <= {1} != {2})", "({0} in (1, 'DSL', True))", "({0} < {1} not in (0, 2))"),
+)
+
+
+@st.composite
+def any_expression(draw: st.DrawFn) -> str:
+    """An expression of any shape, which need not make sense."""
+    parts = [draw(LEAVES) for _ in range(draw(st.integers(1, 8)))]
+    for _ in range(draw(st.integers(0, 12))):
+        shape = draw(st.sampled_from(SHAPES))
+        chosen = [draw(st.sampled_from(parts)) for _ in range(3)]
+        parts.append(shape.format(*chosen))
+    return parts[-1]
+
+
+HUGE = st.sampled_from((10**308, -(10**308), 2**1023, 1e308, 5e-324, -0.0, "x" * 10_000))
+
+
+@given(any_expression(), st.lists(st.one_of(ANYTHING, HUGE), min_size=4, max_size=4))
+@settings(max_examples=1_000, deadline=None)
+def test_an_expression_of_any_shape_is_refused_or_gives_a_bounded_value_with_bounded_work(
+    text: str, values: list[object]
+) -> None:
+    try:
+        expression = compile_expression(text)
+    except RuleError:
+        return
+    asked: list[str] = []
+    found: dict[str, object] = dict(zip((*NAMES, "history.sent:x:3"), values, strict=True))
+
+    def lookup(name: str) -> object:
+        asked.append(name)
+        return found[name]
+
+    result = expression(lookup)
+    assert len(asked) <= len(text) / 3, "no name is asked for more often than it is written"
+    assert result is None or type(result) in (bool, int, float, str)
+    if isinstance(result, str):
+        assert result in (*values, "DSL", ""), "texts are passed on, never made"
+    elif result is not None:
+        assert abs(float(result)) < float("inf")
+
+
+def test_whole_numbers_stay_within_what_a_float_holds() -> None:
+    text = " * ".join(["a.x"] * 20)
+    assert evaluate(text, a_x=10**15) == 10**300
+    assert evaluate(text, a_x=10**16) is None
+    assert evaluate("a.x * a.x", a_x=10**308) is None
+    assert evaluate("a.x / b.y", a_x=10**308, b_y=5e-324) is None
