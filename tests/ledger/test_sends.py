@@ -375,7 +375,7 @@ async def test_an_attempt_that_gives_up_does_not_hide_another_that_is_on_its_way
 
 # -- P2: one limit under many senders
 
-PROCESSES = 3
+PROCESSES = 8
 
 
 async def test_many_senders_never_exceed_a_limit(ledger: Ledger) -> None:
@@ -398,9 +398,10 @@ async def test_many_senders_never_exceed_a_limit(ledger: Ledger) -> None:
     assert len(dispatches) == counted[SendStatus.DELIVERED]
 
 
-async def test_several_processes_never_exceed_a_limit(
+async def test_eight_processes_never_pass_a_limit_by_even_one(
     ledger: Ledger, shared_valkey: Server
 ) -> None:
+    maximum = 30  # most of them get through: they compete, and each must be judged again
     here = [
         await asyncio.create_subprocess_exec(
             sys.executable,
@@ -409,6 +410,7 @@ async def test_several_processes_never_exceed_a_limit(
             str(ledger.site.data_dir),
             shared_valkey.url,
             str(number),
+            str(maximum),
             stdout=asyncio.subprocess.PIPE,
         )
         for number in range(PROCESSES)
@@ -416,7 +418,7 @@ async def test_several_processes_never_exceed_a_limit(
     outputs = [(await process.communicate())[0] for process in here]
     assert [process.returncode for process in here] == [0] * PROCESSES
     statuses = Counter(line for output in outputs for line in output.decode().split())
-    assert statuses == {"delivered": 2, "refused": PROCESSES * MESSAGES - 2}
+    assert statuses == {"delivered": maximum, "refused": PROCESSES * MESSAGES - maximum}
 
 
 # -- P3: a crash at any moment

@@ -13,9 +13,11 @@ from typing import TypeVar
 import pytest
 from sqlalchemy import Connection
 
+from engine.catalog import Scope
 from engine.channels.delivery import DeliveryStatus
 from engine.errors import JourneysUnavailable, LiveStateUnavailable
 from engine.ledger import Ledger, arrivals, keys
+from engine.ledger.circles import circle_contacts
 from engine.ledger.outcomes import Outcome
 from engine.ledger.sends import DeliveryPending, Sender
 from engine.live import Ask
@@ -141,6 +143,34 @@ async def test_limits_count_on_after_a_rebuild(wiped_ledger: Ledger) -> None:
         await sender.send(a_message("m3", SALE, at=now))
     await rebuild(wiped_ledger)
     assert (await sender.send(a_message("m3", SALE, at=now))).reason == "limit:two-a-week"
+
+
+async def test_accounts_and_households_come_back_with_all_that_counts_in_them(
+    ledger: Ledger,
+) -> None:
+    bundle = a_bundle(SALE, limits=[a_limit(maximum=1, scope=Scope.HOUSEHOLD)])
+    now, other, left = ledger.clock.now(), a_customer("other"), a_customer("left")
+    sender = Sender(ledger, {"email": FakeChannel()}, lambda: bundle, NoFeatures())
+    await ledger.memberships.join(CUSTOMER, Scope.ACCOUNT, "1")
+    for customer in (CUSTOMER, other, left):
+        await ledger.memberships.join(customer, Scope.HOUSEHOLD, "1")
+    await sender.send(a_message("m1", SALE, at=now))
+    await ledger.memberships.leave(left, Scope.HOUSEHOLD)
+    before = (await ledger.state(CUSTOMER)).circles
+    since = now - DAY
+    counted = (await circle_contacts(ledger.redis, before, list(before), since)).contacts
+    assert {scope: len(found) for scope, found in counted.items()} == {"account": 2, "household": 2}
+    await redis_says(ledger, "FLUSHALL")
+    for _ in range(2):  # the second one of a sound Redis
+        await rebuild(ledger)
+        assert (await ledger.state(CUSTOMER)).circles == before
+        again = await circle_contacts(ledger.redis, before, list(before), since)
+        assert again.contacts == counted
+    refused = await sender.send(a_message("m2", SALE, customer=other, at=now))
+    assert refused.reason == "limit:two-a-week"
+    assert (await ledger.state(left)).circles == {}
+    sent = await sender.send(a_message("m3", SALE, customer=left, at=now))
+    assert sent.reason == ""
 
 
 async def test_contacts_older_than_todays_windows_are_kept_for_longer_ones(
