@@ -92,7 +92,8 @@ def _loser(
     times = counted(limit, moment).get(subject(limit.per, place.action), ())
     without = _left_out(limit, moment, times, contenders)
     lost = _left_out(limit, moment, [*times, milliseconds(moment.now)], contenders)
-    return next((one for one in lost if one not in without), None)
+    missed = min(lost - without, default=None)
+    return None if missed is None else contenders[missed]
 
 
 def _contends(one: Waiting, limit: ContactLimit, place: Place, moment: Moment) -> bool:
@@ -121,13 +122,13 @@ def _would_count(limit: ContactLimit, moment: Moment) -> bool:
 
 def _left_out(
     limit: ContactLimit, moment: Moment, times: Sequence[int], contenders: Sequence[Waiting]
-) -> list[Waiting]:
+) -> set[int]:
     """Which messages find the limit full when their time comes, one after the other."""
-    taken, lost = list(times), list[Waiting]()
-    for one in contenders:
+    taken, lost = list(times), set[int]()
+    for place, one in enumerate(contenders):
         since = milliseconds(opened(limit.window, one.planned.at, moment.zones))
         if sum(at > since for at in taken) < limit.maximum:
             taken.append(one.at)
         else:
-            lost.append(one)
+            lost.add(place)
     return lost
