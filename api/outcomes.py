@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from api.contract import body_schema, reply
 from api.metrics import Metrics
 from api.parsing import Contract, Key, Segment, Time, read_model
-from engine.ledger.outcomes import Outcome
+from engine.ledger.outcomes import Outcome, Told
 
 OutcomeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
 
@@ -34,12 +34,15 @@ class OutcomeReply(BaseModel):
 
     accepted: int
     duplicates: int
+    exhausted: list[str] = []
+    """The volumes that had nothing left: the offer had been kept for a while, and was answered too
+    late."""
 
 
 class Outcomes(Protocol):
-    """Records outcomes, once per decision, treatment, outcome and id; False for a duplicate."""
+    """Records outcomes, once per decision, treatment, outcome and id."""
 
-    async def record_outcome(self, outcome: Outcome) -> bool: ...
+    async def record_outcome(self, outcome: Outcome) -> Told: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,20 +55,22 @@ class OutcomeRoutes:
 
     async def create(self, decision_id: Segment, request: Request) -> Response:
         """Tell what came of a decision: once per decision, treatment, outcome and id."""
-        told = await read_model(request, OutcomeRequest, "an outcome")
+        asked = await read_model(request, OutcomeRequest, "an outcome")
         now = self.now()
         outcome = Outcome(
             decision_id=decision_id,
-            treatment=told.treatment,
-            outcome=told.outcome,
-            id=told.id,
-            at=min(told.at or now, now),  # one from the future would count for ever
-            value=told.value,
+            treatment=asked.treatment,
+            outcome=asked.outcome,
+            id=asked.id,
+            at=min(asked.at or now, now),  # one from the future would count for ever
+            value=asked.value,
         )
-        new = await self.ledger.record_outcome(outcome)
-        self.metrics.outcomes.labels("accepted" if new else "duplicate").inc()
-        counts = {"accepted": int(new), "duplicates": int(not new)}
-        return Response(orjson.dumps(counts), 202, media_type="application/json")
+        told = await self.ledger.record_outcome(outcome)
+        self.metrics.outcomes.labels("accepted" if told.new else "duplicate").inc()
+        said: dict[str, object] = {"accepted": int(told.new), "duplicates": int(not told.new)}
+        if told.exhausted:
+            said["exhausted"] = told.exhausted
+        return Response(orjson.dumps(said), 202, media_type="application/json")
 
     def router(self) -> APIRouter:
         """What the app includes."""

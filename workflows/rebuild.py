@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from redis.exceptions import RedisError
 from sqlalchemy import Connection, select
@@ -17,7 +17,7 @@ from temporalio.service import RPCError
 from engine import contact
 from engine.catalog import Bundle
 from engine.errors import JourneysUnavailable, LiveStateUnavailable
-from engine.ledger import Ledger, facts, keys, live, tables
+from engine.ledger import Ledger, evidence, facts, keys, live, tables
 from engine.ledger.arrivals import histories
 from engine.ledger.clock import milliseconds
 from engine.ledger.consents import latest_consents
@@ -35,6 +35,7 @@ _LEASE_MILLISECONDS = 5_000
 _RENEW_SECONDS = 1.0
 
 Progress = Callable[[str], None]
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +112,8 @@ async def _put_everything_back(
     progress(f"putting back {len(customers)} customers")
     holds = await _put_back(ledger, customers, bundle)
     holds += await _put_back_journeys(ledger, journeys)
+    await ledger.volumes.put_back()
+    await evidence.count_again(ledger.journal, ledger.redis)
     progress("putting back features")
     features = await restore_online(ledger.site, ledger.redis)
     features += await _push_again(ledger, customers)
@@ -159,10 +162,10 @@ async def _clear(ledger: Ledger, also: set[str], rebuild_id: str) -> list[str]:
     """Removes all live state and names its customers: what is read afterwards is put back."""
     customers = sorted(also.union(await ledger.journal.read(_customers)))
     circles = sorted(await ledger.journal.read(all_circles))
-    for batch in _batches([*customers, *circles]):
-        names = [
-            name for customer in batch for name in (keys.live(customer), keys.contacts(customer))
-        ]
+    owned = [(keys.live(one), keys.contacts(one)) for one in (*customers, *circles)]
+    owned += [(name,) for name in await ledger.volumes.names()]
+    for batch in _batches(owned):
+        names = [name for each in batch for name in each]
         if await live.CLEAR(ledger.redis, [keys.REBUILDING, *names], [rebuild_id]) != 1:
             raise LiveStateUnavailable("Redis was wiped, or another process rebuilds by now")
     return customers
@@ -172,7 +175,7 @@ def _customers(connection: Connection) -> set[str]:
     found: set[str] = set()
     for table in (
         *(tables.events, tables.consents, tables.holds, tables.memberships),
-        *(tables.messages, tables.outcomes),
+        *(tables.messages, tables.outcomes, tables.reservations),
     ):
         found.update(connection.execute(select(table.c.customer).distinct()).scalars())
     return found
@@ -259,5 +262,5 @@ def latest_pushed(events: Sequence[Event]) -> dict[str, Row]:
     return rows
 
 
-def _batches(items: Sequence[str]) -> list[Sequence[str]]:
+def _batches(items: Sequence[Item]) -> list[Sequence[Item]]:
     return [items[start : start + BATCH] for start in range(0, len(items), BATCH)]

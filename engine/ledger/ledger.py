@@ -16,13 +16,13 @@ from sqlalchemy import select
 from engine import contact
 from engine.errors import HoldOwnedByJourney, UnknownDecision, UnknownHold
 from engine.holds import in_force
-from engine.ledger import archive, facts, ids, keys, live, tables
+from engine.ledger import archive, evidence, facts, ids, keys, live, tables
 from engine.ledger.clock import Clock, milliseconds
 from engine.ledger.consents import Consent, Recorded, keep_consents, keep_first_consents
 from engine.ledger.customers import Customers
 from engine.ledger.journal import Journal
 from engine.ledger.memberships import Memberships
-from engine.ledger.outcomes import Outcome, keep_outcome
+from engine.ledger.outcomes import Outcome, Told, keep_outcome
 from engine.ledger.site import Site
 from engine.ledger.volumes import Volumes
 from engine.types import Contact, Hold, HoldState, JourneyState
@@ -258,18 +258,22 @@ class Ledger:
         ]
         await live.ADD_CONTACT.many(self.redis, calls)
 
-    async def record_outcome(self, outcome: Outcome) -> bool:
-        """Records what became of an offer; False for one that was recorded before.
-
-        Raises UnknownDecision and UnknownTreatment.
-        """
+    async def record_outcome(self, outcome: Outcome) -> Told:
+        """Records what became of an offer, once. Raises UnknownDecision and UnknownTreatment."""
         record = await self.decision_record(outcome.decision_id)
-        contact, new = await self.journal.write(
-            lambda connection: keep_outcome(connection, outcome, record)
+        now = self.clock.now()
+        kept = await self.journal.write(
+            lambda connection: keep_outcome(connection, outcome, record, now)
         )
+        if kept.evidence:
+            await evidence.count(
+                self.redis, kept.contact.action, kept.contact.channel, kept.evidence
+            )
         # a known one as well: the call before may have got no further than the journal
-        await self.add_contacts([(record["request"]["customer"], contact)])
-        return new
+        await self.add_contacts([(record["request"]["customer"], kept.contact)])
+        buckets = await self.volumes.answered(kept.units, outcome.at)
+        names = {bucket.partition("|")[0] for bucket in buckets}
+        return Told(new=kept.new, exhausted=tuple(sorted(names)))
 
     async def decision_record(self, decision_id: str) -> dict[str, Any]:
         """The record of a decision, wherever it is by now. Raises UnknownDecision."""

@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from engine.errors import InvalidInput, UnknownTreatment
-from engine.ledger import tables
+from engine.ledger import evidence, tables, units
 from engine.ledger.clock import milliseconds
 from engine.ledger.facts import contact_of_outcome
 from engine.ledger.journal import insert_new
+from engine.ledger.units import Answered, Taker
 from engine.types import Contact
 
 COUNTED_BY_ITSELF = frozenset({"dispatch", "delivery", "ignore"})
@@ -34,6 +35,28 @@ class Outcome:
     value: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What became of a told outcome: `new` unless it was told before.
+
+    `exhausted` names the volumes that had nothing left for it: what was offered had been kept for a
+    while, and nobody answered in time.
+    """
+
+    new: bool
+    exhausted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """An outcome in the journal, and what is to be put in force: a contact, units, evidence."""
+
+    new: bool
+    contact: Contact
+    units: Answered
+    evidence: str
+
+
 def offer_in(record: dict[str, Any], treatment: str) -> dict[str, Any]:
     """The offer of a recorded decision that an outcome speaks of. Raises UnknownTreatment."""
     placements = record["decision"]["placements"]
@@ -46,9 +69,9 @@ def offer_in(record: dict[str, Any], treatment: str) -> dict[str, Any]:
 
 
 def keep_outcome(
-    connection: Connection, outcome: Outcome, record: dict[str, Any]
-) -> tuple[Contact, bool]:
-    """Writes an outcome; returns the contact it is, and whether it was new. Raises InvalidInput."""
+    connection: Connection, outcome: Outcome, record: dict[str, Any], now: datetime
+) -> Kept:
+    """Writes an outcome, and what it makes of units that were kept. Raises InvalidInput."""
     if outcome.outcome in COUNTED_BY_ITSELF:
         raise InvalidInput(
             f"{outcome.outcome!r} is no outcome to tell: Tactful counts it by itself; tell what the"
@@ -73,4 +96,28 @@ def keep_outcome(
     }
     new = insert_new(connection, tables.outcomes, row)
     query = select(tables.outcomes).filter_by(**key)
-    return contact_of_outcome(connection.execute(query).one()), new
+    contact = contact_of_outcome(connection.execute(query).one())
+    kind = evidence.first_of_its_kind(
+        connection, outcome.decision_id, outcome.treatment, outcome.outcome
+    )
+    return Kept(
+        new=new,
+        contact=contact,
+        units=_answered(connection, outcome, record, contact, now),
+        evidence=kind if new else "",
+    )
+
+
+def _answered(
+    connection: Connection,
+    outcome: Outcome,
+    record: dict[str, Any],
+    contact: Contact,
+    now: datetime,
+) -> Answered:
+    decision = outcome.decision_id
+    taker = Taker(customer=record["request"]["customer"], by=decision, decision_id=decision)
+    reserves = record["decision"].get("reserves", ())
+    buckets = [one["bucket"] for one in reserves if one["action"] == contact.action]
+    said = (contact.action, buckets, outcome.outcome)
+    return units.answer(connection, taker, *said, outcome.at, now)

@@ -28,6 +28,7 @@ PUT_BACK_UNIT = live.Script("put_back_unit", "units")
 _FRESH_SECONDS = 1.0
 """How old a count may be: the script that takes a unit counts again."""
 _MOST_COUNTED = 10_000
+_LONGEST_SECONDS = LONGEST_WINDOW.total_seconds()
 _BATCH = 1_000
 _UNKNOWN = -1
 
@@ -202,7 +203,8 @@ class Volumes:
         if maximum is not None:
             said["most"] = maximum
         if not _is_for_ever(unit.bucket):
-            said["lasts"] = round(self._clock().wall_seconds(LONGEST_WINDOW) * 1000)
+            seconds = min(self._clock().wall_seconds(LONGEST_WINDOW), _LONGEST_SECONDS)
+            said["lasts"] = round(seconds * 1000)
         return said
 
     def _argument(

@@ -424,7 +424,7 @@ async def test_impressions_count_towards_what_the_next_decision_may_show(ledger:
         id="i1",
         at=ledger.clock.now() - timedelta(seconds=1),
     )
-    assert await ledger.record_outcome(outcome)
+    assert (await ledger.record_outcome(outcome)).new
     assert shown(await decided(ledger, LIMITED, ask())) == ["help"]
 
 
