@@ -1,4 +1,4 @@
-"""Commands on data, models and bundles: load, train, models evaluate, bundle check, bench."""
+"""Commands on data and models: load, train, models evaluate, bench."""
 
 from __future__ import annotations
 
@@ -16,14 +16,12 @@ load_app = typer.Typer(help="Bring customers in.", no_args_is_help=True)
 MODELS = ("churn", "acceptance")
 
 models_app = typer.Typer(help="Evaluate the models' pipeline on any table.", no_args_is_help=True)
-bundle_app = typer.Typer(help="Check what the business decided.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the command line."""
     app.add_typer(load_app, name="load")
     app.add_typer(models_app, name="models")
-    app.add_typer(bundle_app, name="bundle")
     app.command(
         short_help="Train models and promote the good ones.", epilog="Example: tactful train churn"
     )(train)
@@ -135,30 +133,6 @@ def evaluate(
 
     result = measure(train_file, test_file, target, sep)
     _tell(result, out)
-
-
-@bundle_app.command(
-    "check",
-    short_help="Check a bundle, list every problem.",
-    epilog="Example: tactful bundle check my-bundle",
-)
-def check(
-    folder: Annotated[
-        Path | None, typer.Argument(metavar="FOLDER", help="[the bundle of the settings]")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Check a bundle; every problem is a line `file:line: what, and what would be right`."""
-    from api.settings import load_settings
-    from engine.bundle import load_bundle
-    from feature_store.schema import FEATURES
-
-    bundle = load_bundle(folder or load_settings().bundle, features=FEATURES)
-    counts = {"bundle": bundle.hash, "actions": len(bundle.actions)}
-    if as_json:
-        typer.echo(json.dumps(counts))
-    else:
-        typer.echo(f"{bundle.hash}: {len(bundle.actions)} actions, no problems")
 
 
 def bench(
