@@ -26,6 +26,7 @@ from engine.errors import (
 )
 from engine.holds import covering, in_force
 from engine.ledger import Ledger, ids, keys, live, tables
+from engine.ledger.circles import scopes
 from engine.ledger.clock import milliseconds
 from engine.ledger.journal import insert_new
 from engine.ledger.patience import Breaker, within
@@ -264,6 +265,7 @@ class _Attempt:
         self._deadline_seconds = min(wanted, _PATIENCE_SECONDS)
         self._oldest = ledger.clock.now() - contact.horizon(bundle)
         self._names = (keys.MARKER, keys.live(ask.customer), keys.contacts(ask.customer))
+        self._scopes = scopes(bundle)
 
     # -- request ids
 
@@ -317,6 +319,7 @@ class _Attempt:
         self, state: live.LiveState, row: FeatureRow, instead_of: bytes | None = None
     ) -> Decision:
         for _ in range(_ATTEMPTS):
+            state = await self._with_circles(state)
             request, snapshot = await self._question(state, row, instead_of is not None)
             decision = decide(request, snapshot, self.bundle, self.scorer)
             if self.ask.dry_run:
@@ -333,7 +336,8 @@ class _Attempt:
 
     async def gather(self) -> tuple[Request, Snapshot]:
         """What a decision would be made from now."""
-        return await self._question(*await self._read(claim=False))
+        state, row = await self._read(claim=False)
+        return await self._question(await self._with_circles(state), row)
 
     async def _question(
         self, state: live.LiveState, row: FeatureRow, superseded: bool = False
@@ -346,6 +350,13 @@ class _Attempt:
         if self.bundle.volumes and snapshot.reconciled:
             snapshot = await self._with_volumes(request, snapshot)
         return request, snapshot
+
+    async def _with_circles(self, state: live.LiveState) -> live.LiveState:
+        """The state with the contacts of account and household, where the bundle counts those."""
+        if not self._scopes or not state.circles:
+            return state
+        reading = live.with_circles(self.ledger.redis, state, self._scopes, self._oldest)
+        return await self._call(reading, self._deadline_seconds)
 
     async def _with_volumes(self, request: Request, snapshot: Snapshot) -> Snapshot:
         """The snapshot with how much is used of what the decision may take."""
@@ -457,7 +468,7 @@ class _Attempt:
         )
         names = [*self._names, keys.DECISIONS, keys.decision(decision.decision_id)]
         arguments: list[Any] = [
-            state.version,
+            state.seen,
             state.marker,
             decision.decision_id,
             record(request, snapshot, decision, self.ledger.site.seal_key),

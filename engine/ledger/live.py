@@ -3,10 +3,12 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import inspect
 import time
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +22,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from engine.errors import LiveStateUnavailable
 from engine.ledger import keys
+from engine.ledger.circles import NONE, Circles
 from engine.ledger.clock import from_milliseconds, milliseconds
 from engine.types import (
     Contact,
@@ -108,7 +111,7 @@ class Script:
 
 GREET = Script("greet")
 READ = Script("read")
-COMMIT = Script("commit", "units")
+COMMIT = Script("commit", "circles", "units")
 PLACE_HOLD = Script("place_hold")
 RELEASE_HOLD = Script("release_hold")
 SET_CONSENT = Script("set_consent")
@@ -162,8 +165,9 @@ class LiveState:
     """What one read found.
 
     `marker` is empty while Redis is not reconciled; `stored` is the answer or claim of a request
-    id; `circles` are the references of the customer's account and household; `remembered` is what
-    was offered last, where the features could not be read, and `because` says why.
+    id; `circles` are the references of the customer's account and household, `shared` what was read
+    of those; `remembered` is what was offered last, where the features could not be read, and
+    `because` says why.
     """
 
     marker: str
@@ -174,11 +178,17 @@ class LiveState:
     journeys: tuple[JourneyState, ...]
     latest: tuple[str, ...]
     circles: Mapping[str, str] = field(default_factory=dict[str, str])
+    shared: Circles = NONE
     session: Session | None = None
     reserved: tuple[Reservation, ...] = ()
     stored: bytes | None = None
     remembered: tuple[Remembered, ...] | None = None
     because: tuple[str, ...] = ()
+
+    @property
+    def seen(self) -> str:
+        """The versions of all that was read, for scripts that make sure that it still is so."""
+        return self.shared.seen(self.version)
 
     def snapshot(self, customer: str) -> Snapshot:
         """The part of a snapshot that the live state gives."""
@@ -194,6 +204,7 @@ class LiveState:
             holds=self.holds,
             consents=self.consents,
             contacts=self.contacts,
+            circles=self.shared.contacts,
             journeys=self.journeys,
             session=self.session,
             reserved=self.reserved,
@@ -206,26 +217,30 @@ def decode_state(reply: Any) -> LiveState:
     """A LiveState from the reply of `read.lua` or a refused `commit.lua`."""
     marker, fields, contacts, stored = reply
     found: dict[bytes, bytes] = dict(zip(fields[::2], fields[1::2], strict=True))
-    holds = (decode_hold(name, value) for name, value in _of_kind(b"h:", found))
-    journeys = (_decode_journey(name, value) for name, value in _of_kind(b"j:", found))
-    reserved = (_decode_reservation(name, value) for name, value in _of_kind(b"r:", found))
+    kinds = _by_kind(found)
+    holds = (decode_hold(name, value) for name, value in kinds[b"h:"])
+    journeys = (_decode_journey(name, value) for name, value in kinds[b"j:"])
+    reserved = (_decode_reservation(name, value) for name, value in kinds[b"r:"])
     return LiveState(
         marker=(marker or b"").decode(),
         version=int(found.get(b"v", 0)),
         holds=tuple(sorted(holds, key=lambda hold: (hold.since, hold.id))),
-        consents={name: value[:1] == b"1" for name, value in _of_kind(b"c:", found)},
+        consents={name: value[:1] == b"1" for name, value in kinds[b"c:"]},
         contacts=tuple(map(decode_contact, contacts[::2], contacts[1::2])),
         journeys=tuple(sorted(journeys, key=lambda journey: journey.id)),
         latest=tuple(found[b"d"].decode().split(",")) if b"d" in found else (),
-        circles=_decode_circles(_of_kind(b"g:", found)),
+        circles=_decode_circles(kinds[b"g:"]),
         session=_decode_session(found[b"s"]) if b"s" in found else None,
         reserved=tuple(sorted(reserved, key=lambda one: (one.bucket, one.action))),
         stored=stored or None,
     )
 
 
-def _of_kind(kind: bytes, found: Mapping[bytes, bytes]) -> list[tuple[str, bytes]]:
-    return [(name[2:].decode(), value) for name, value in found.items() if name[:2] == kind]
+def _by_kind(found: Mapping[bytes, bytes]) -> Mapping[bytes, list[tuple[str, bytes]]]:
+    kinds = defaultdict[bytes, list[tuple[str, bytes]]](list)
+    for name, value in found.items():
+        kinds[name[:2]].append((name[2:].decode(), value))
+    return kinds
 
 
 def _decode_circles(kept: Iterable[tuple[str, bytes]]) -> dict[str, str]:
@@ -342,3 +357,22 @@ async def read_state(client: redis.Redis, customer: str, since: datetime) -> Liv
     """The live state of one customer. Raises LiveStateUnavailable."""
     names = (keys.MARKER, keys.live(customer), keys.contacts(customer))
     return decode_state(await READ(client, names, (milliseconds(since),)))
+
+
+async def with_circles(
+    client: redis.Redis, state: LiveState, scopes: Collection[str], since: datetime
+) -> LiveState:
+    """The state with the contacts of the customer's circles of some scopes.
+
+    Nothing is asked of Redis where there are none. Raises LiveStateUnavailable.
+    """
+    asked = {scope: circle for scope, circle in state.circles.items() if scope in scopes}
+    if not asked or not state.marker:
+        return state
+    found = await asyncio.gather(*(read_state(client, one, since) for one in asked.values()))
+    states = dict(zip(asked, found, strict=True))
+    shared = Circles(
+        contacts={scope: circle.contacts for scope, circle in states.items()},
+        read={scope: circle.version for scope, circle in states.items()},
+    )
+    return replace(state, shared=shared)

@@ -19,7 +19,7 @@ from engine.channels.delivery import Message
 from engine.errors import LiveStateUnavailable
 from engine.holds import commercial
 from engine.ledger import keys, live
-from engine.ledger.circles import NONE, Circles, circle_contacts, scopes
+from engine.ledger.circles import scopes
 from engine.ledger.clock import milliseconds
 from engine.ledger.facts import contact_of
 from engine.ledger.ledger import Ledger
@@ -73,14 +73,13 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """What a verdict stands on: one read of the customer's state, features and circles; `used` is
-    how much of each volume is.
+    """What a verdict stands on: one read of state and features; `used` is how much of each volume
+    is.
     """
 
     bundle: Bundle
     state: live.LiveState
     row: FeatureRow
-    shared: Circles = NONE
     used: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
@@ -131,8 +130,8 @@ class Gate:
     async def _read(self, message: Message, bundle: Bundle) -> Ground:
         since = message.at - contact.horizon(bundle)
         state, row = await self._read_customer(message.customer, since)
-        shared = await circle_contacts(self._ledger.redis, state.circles, scopes(bundle), since)
-        ground = Ground(bundle=bundle, state=state, row=row, shared=shared)
+        state = await live.with_circles(self._ledger.redis, state, scopes(bundle), since)
+        ground = Ground(bundle=bundle, state=state, row=row)
         if not bundle.volumes or not state.marker:
             return ground
         asked = volumes.buckets(request_of(message), snapshot_of(message, ground), bundle)
@@ -186,7 +185,7 @@ class Gate:
             self._ledger.redis,
             [keys.MARKER, keys.live(customer), keys.contacts(customer), *taken],
             [
-                ground.shared.seen(state.version),
+                state.seen,
                 state.marker,
                 message.message_id,
                 live.encode_contact(contact_of(message, ContactKind.DISPATCH)),
@@ -282,7 +281,7 @@ def snapshot_of(message: Message, ground: Ground) -> Snapshot:
         features=ground.row.values,
         feature_times=ground.row.times,
         contacts=others(known.contacts),
-        circles={scope: others(contacts) for scope, contacts in ground.shared.contacts.items()},
+        circles={scope: others(contacts) for scope, contacts in known.circles.items()},
         volumes=ground.used,
         reserved=volumes.current(known.reserved, ground.bundle, message.at),
     )

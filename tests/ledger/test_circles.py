@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,10 +13,11 @@ import pytest
 from engine.catalog import Bundle, Scope
 from engine.channels.delivery import DeliveryStatus
 from engine.errors import LiveStateUnavailable
-from engine.ledger import Ledger, permission
-from engine.ledger.circles import NONE, Circles, circle_contacts, scopes
+from engine.ledger import Ledger, live, permission
+from engine.ledger.circles import Circles, scopes
 from engine.ledger.memberships import Membership
 from engine.ledger.sends import DeliveryPending, Sender, SendStatus
+from engine.live import Ask
 from engine.types import Contact, ContactKind
 from tests.support.builders import (
     DAY,
@@ -28,7 +30,7 @@ from tests.support.builders import (
     a_policy,
     an_action,
 )
-from tests.support.ledgers import FakeChannel, NoFeatures, redis_says, standing_at
+from tests.support.ledgers import FakeChannel, NoFeatures, decided, redis_says, standing_at
 
 ANNA, BERT, CARL = a_customer("anna"), a_customer("bert"), a_customer("carl")
 HOUSEHOLD, ACCOUNT = Scope.HOUSEHOLD, Scope.ACCOUNT
@@ -63,9 +65,9 @@ async def together(ledger: Ledger, customer: str, scope: Scope = HOUSEHOLD) -> s
 
 async def shared(ledger: Ledger, customer: str, scope: Scope = HOUSEHOLD) -> Sequence[Contact]:
     """The contacts of a customer's circle."""
-    circles = (await ledger.state(customer)).circles
-    found = await circle_contacts(ledger.redis, circles, [scope.value], NOW - 400 * DAY)
-    return found.contacts.get(scope.value, ())
+    state = await ledger.state(customer)
+    state = await live.with_circles(ledger.redis, state, [scope.value], NOW - 400 * DAY)
+    return state.shared.contacts.get(scope.value, ())
 
 
 # -- limits and policies of all members
@@ -185,6 +187,29 @@ async def test_what_was_rejected_counts_for_no_member(ledger: Ledger) -> None:
     assert (await sender.send(a_message("m2", customer=BERT))).status is SendStatus.DELIVERED
 
 
+async def test_a_decision_counts_what_all_members_saw_and_is_made_again_if_one_sees_more(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await live_together(ledger, ANNA, BERT)
+    seen = a_limit("seen", maximum=2, scope=HOUSEHOLD, kinds=[ContactKind.IMPRESSION])
+    bundle, ask = a_bundle(SALE, limits=[seen]), Ask(customer=ANNA, channel="web")
+    impressions = [a_contact(f"o{n}", kind=ContactKind.IMPRESSION) for n in range(2)]
+    await ledger.add_contacts([(BERT, impressions[0])])
+    assert (await decided(ledger, bundle, ask)).offers
+    commit, answers = live.COMMIT, list[Any]()
+
+    async def slow(*call: Any) -> Any:
+        await ledger.add_contacts([(BERT, impressions[1])])
+        answers.append(await commit(*call))
+        return answers[-1]
+
+    monkeypatch.setattr(live, "COMMIT", slow)
+    assert not (await decided(ledger, bundle, ask)).offers
+    assert [answer == 1 for answer in answers] == [False, True]
+    alone = Ask(customer=CARL, channel="web")
+    assert (await decided(ledger, bundle, alone)).offers
+
+
 # -- joining and leaving
 
 
@@ -270,16 +295,19 @@ async def test_nothing_is_read_for_a_customer_without_circles_or_a_bundle_withou
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await live_together(ledger, ANNA)
-    circles = (await ledger.state(ANNA)).circles
+    anna, bert = await ledger.state(ANNA), await ledger.state(BERT)
 
     async def never(*_: object) -> Any:
         raise LiveStateUnavailable("nobody should ask")
 
     monkeypatch.setattr("engine.ledger.live.read_state", never)
-    since = NOW - DAY
-    assert await circle_contacts(ledger.redis, {}, ["household"], since) == NONE
-    assert await circle_contacts(ledger.redis, circles, scopes(a_bundle(SALE)), since) == NONE
-    assert await circle_contacts(ledger.redis, circles, ["account"], since) == NONE
+    for state, asked in [
+        (bert, ["household"]),
+        (anna, scopes(a_bundle(SALE))),
+        (anna, ["account"]),
+        (replace(anna, marker=""), ["household"]),
+    ]:
+        assert await live.with_circles(ledger.redis, state, asked, NOW - DAY) == state
 
 
 def test_a_bundle_says_which_scopes_it_counts_in() -> None:

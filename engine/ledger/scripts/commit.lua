@@ -1,7 +1,7 @@
 -- Commits a decision if the state it was computed on is still the state, and takes the units of volumes that it needs if they
 -- are still there; else returns the state as it is now.
 -- KEYS: marker, live, contacts, stream, decision [, answer], volumes of the units...
--- ARGV: 1 version, 2 marker as read, 3 decision id, 4 record, 5 oldest contact (ms), 6 latest ids to keep,
+-- ARGV: 1 versions as in circles.lua, 2 marker as read, 3 decision id, 4 record, 5 oldest contact (ms), 6 latest ids to keep,
 --       7 session (JSON) or '', 8 units (JSON, as in units.lua) or ''
 --       [, 9 claim, 10 keep for (ms), 11 stored answer that this one takes the place of or '']
 local function state(stored)
@@ -12,9 +12,8 @@ local function state(stored)
     stored,
   }
 end
-local version = redis.call('HGET', KEYS[2], 'v') or '0'
 local marker = redis.call('GET', KEYS[1]) or ''
-if version ~= ARGV[1] or (ARGV[2] ~= '' and marker ~= ARGV[2]) then
+if not unchanged(KEYS[2], ARGV[1]) or (ARGV[2] ~= '' and marker ~= ARGV[2]) then
   return state(false)
 end
 local answer = ARGV[9] and KEYS[6]
