@@ -1,13 +1,10 @@
-"""Every expression of a bundle and where it stands; how segments and values use each other."""
+"""How the segments and values of a bundle use each other."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Collection, Mapping
 from graphlib import TopologicalSorter
 
-from engine import history
-from engine.catalog import Action, Bundle
 from engine.rules import Expression
 
 SEGMENT = "segment"
@@ -16,37 +13,18 @@ DEEPEST = 5
 """How many segments and values may use each other in a row."""
 
 
-def expressions(bundle: Bundle) -> Iterator[tuple[str, Expression]]:
-    """All of them, each with its place in words, such as `rule has-term of upgrade`.
-
-    A rule that several actions inherit comes once for each.
-    """
-    for place, named in ((SEGMENT, bundle.segments), (VALUE, bundle.values)):
-        for name, expression in named.items():
-            yield f"{place} {name}", expression
-    for action in bundle.actions.values():
-        yield from _of_action(action)
-    for weight in bundle.context_weights:
-        yield f"context weight {weight.name}", weight.condition
-    for floor in bundle.margin_floors:
-        yield f"margin floor {floor.name}", floor.condition
-
-
-def _of_action(action: Action) -> Iterator[tuple[str, Expression]]:
-    yield f"value of {action.name}", action.value
-    if action.margin is not None:
-        yield f"margin of {action.name}", action.margin
-    for rule in action.rules:
-        yield f"rule {rule.name} of {action.name}", rule.condition
-    for treatment in action.treatments:
-        for rule in treatment.rules:
-            yield f"rule {rule.name} of {treatment.id}", rule.condition
-
-
-def look_back(bundle: Bundle) -> timedelta:
-    """How far back contacts must be known to answer what its expressions ask of the past."""
-    asked = {question for _, one in expressions(bundle) for question in one.history}
-    return history.look_back(asked, bundle.answers_within)
+def rests_on(
+    name: str, segments: Mapping[str, Expression], values: Mapping[str, Expression]
+) -> frozenset[str]:
+    """The names that decide what a name gives: itself, or all that its segment or value needs."""
+    uses = _uses(segments, values)
+    found, left = set[str](), [name]
+    while left:
+        one = left.pop()
+        if one not in found:
+            found.add(one)
+            left += uses.get(one, ())
+    return frozenset(found - uses.keys())
 
 
 def tangles(segments: Mapping[str, Expression], values: Mapping[str, Expression]) -> dict[str, str]:
@@ -55,8 +33,7 @@ def tangles(segments: Mapping[str, Expression], values: Mapping[str, Expression]
     None may use itself, nor stand at the head of more than 5 in a row: what would be unknown at a
     decision is refused before.
     """
-    uses = {f"{SEGMENT}.{name}": one.names for name, one in segments.items()}
-    uses |= {f"{VALUE}.{name}": one.names for name, one in values.items()}
+    uses = _uses(segments, values)
     circles = {name: way for name in sorted(uses) if (way := _way_back(name, uses))}
     if circles:
         return {name: f"{name} uses itself: {' -> '.join(way)}" for name, way in circles.items()}
@@ -69,6 +46,13 @@ def tangles(segments: Mapping[str, Expression], values: Mapping[str, Expression]
         for name, chain in sorted(chains.items())
         if len(chain) > DEEPEST
     }
+
+
+def _uses(
+    segments: Mapping[str, Expression], values: Mapping[str, Expression]
+) -> dict[str, Collection[str]]:
+    uses: dict[str, Collection[str]] = {f"{SEGMENT}.{n}": one.names for n, one in segments.items()}
+    return uses | {f"{VALUE}.{name}": one.names for name, one in values.items()}
 
 
 def _way_back(start: str, uses: Mapping[str, Collection[str]]) -> tuple[str, ...]:

@@ -1,32 +1,16 @@
-"""What the expressions of a bundle look back on, and segments that tie themselves in knots."""
+"""How segments and values use each other, and what is refused when they tie themselves in knots."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.catalog import MarginFloor
-from engine.expressions import DEEPEST, expressions, look_back, tangles
+from engine.expressions import DEEPEST, rests_on, tangles
 from engine.names import names
 from engine.rules import Expression, compile_expression
-from tests.support.builders import (
-    a_bundle,
-    a_request,
-    a_rule,
-    a_snapshot,
-    a_treatment,
-    a_weight,
-    an_action,
-)
-
-
-def sent(days: int) -> str:
-    """A condition that looks so far back."""
-    return f'sent("upgrade", days={days})'
+from tests.support.builders import a_bundle, a_request, a_snapshot
 
 
 def compiled(texts: Mapping[str, str]) -> dict[str, Expression]:
@@ -34,60 +18,14 @@ def compiled(texts: Mapping[str, str]) -> dict[str, Expression]:
     return {name: compile_expression(text) for name, text in texts.items()}
 
 
-def everywhere(days: Mapping[str, int]) -> dict[str, Any]:
-    """The parts of a bundle, each with an expression that looks so far back."""
-    said = a_treatment("one", "web", rules=(a_rule(sent(days["treatment"])),))
-    action = an_action(
-        "one",
-        value=f"1 if {sent(days['value of one'])} else 2",
-        margin=compile_expression(f"1 if {sent(days['margin of one'])} else 2"),
-        rules=[a_rule(sent(days["rule"]))],
-        treatments=[said],
-    )
-    floor = compile_expression(sent(days["floor"]))
-    return {
-        "action": action,
-        "weights": [a_weight("action:one", 10, sent(days["weight"]))],
-        "margin_floors": (MarginFloor(name="floor", condition=floor, floor=1, because="..."),),
-        "segments": compiled({"loyal": sent(days["segment"])}),
-        "values": compiled({"yearly": f"1 if {sent(days['formula'])} else 2"}),
+def test_a_name_rests_on_all_that_its_segment_or_value_needs() -> None:
+    segments = compiled({"a": "value.b > 1 and contract.x", "loop": "segment.loop or age.y"})
+    values = compiled({"b": "model.churn * 2 if sent('x', days=3) else value.none"})
+    assert rests_on("contract.x", segments, values) == {"contract.x"}
+    assert rests_on("segment.loop", segments, values) == {"age.y"}
+    assert rests_on("segment.a", segments, values) == {
+        *("contract.x", "model.churn", "history.sent:x:3", "value.none")
     }
-
-
-PLACES = (
-    *("value of one", "margin of one", "rule", "treatment", "weight", "floor"),
-    *("segment", "formula"),
-)
-
-
-@given(st.fixed_dictionaries({place: st.integers(1, 400) for place in PLACES}))
-def test_a_bundle_looks_back_as_far_as_any_of_its_expressions(days: dict[str, int]) -> None:
-    parts = everywhere(days)
-    bundle = a_bundle(parts.pop("action"), **parts)
-    assert len(list(expressions(bundle))) == len(PLACES)
-    assert look_back(bundle) == timedelta(days=max(days.values()))
-
-
-def test_what_was_ignored_was_said_before_that() -> None:
-    rule = a_rule('ignored("one", 3, days=30)')
-    bundle = a_bundle(an_action("one", rules=[rule]), answers_within=timedelta(days=5))
-    assert look_back(bundle) == timedelta(days=40)
-    assert look_back(a_bundle(an_action("one"))) == timedelta(0)
-
-
-def test_every_expression_says_where_it_stands() -> None:
-    parts = everywhere(dict.fromkeys(PLACES, 1))
-    bundle = a_bundle(parts.pop("action"), **parts)
-    assert [place for place, _ in expressions(bundle)] == [
-        "segment loyal",
-        "value yearly",
-        "value of one",
-        "margin of one",
-        "rule rule of one",
-        "rule rule of one.web",
-        f"context weight action:one {sent(1)}",
-        "margin floor floor",
-    ]
 
 
 def test_a_circle_is_told_to_everyone_who_is_in_it_and_to_nobody_else() -> None:
