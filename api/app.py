@@ -26,9 +26,11 @@ from api.customers import (
     Knowledge,
     Silences,
 )
-from api.decision_reply import DecisionRecord, DecisionReply
-from api.decisions import Decider, DecisionRequest, Decisions, Records
+from api.decision_reply import DecisionReply
+from api.decisions import Decider, DecisionRequest, Decisions
 from api.events import Accepts, EventRoutes, EventSent, EventsReply
+from api.explanation_reply import DecisionRecord, ReplayReply, SilencedReply, WhyNotReply
+from api.explanations import Asked, Explanations, Records
 from api.journeys import (
     JourneyRoutes,
     JourneysReply,
@@ -40,12 +42,15 @@ from api.knowledge import LedgerKnowledge
 from api.metrics import CountInFlight, Metrics
 from api.outcomes import OutcomeReply, OutcomeRequest, OutcomeRoutes, Outcomes
 from api.readiness import Readiness
+from api.replaying import Named, bundles_of
 from api.security import BodyLimit, RawPath
 from api.server import listen
 from api.settings import Settings, site
 from engine.catalog import Bundle
 from engine.ledger.references import reference
+from engine.ledger.site import Site
 from engine.live import Ask
+from engine.propensity import Scorer
 from workflows.parts import Parts as StackParts
 from workflows.parts import open_parts
 
@@ -66,6 +71,9 @@ SHOWN = (
     JourneysReply,
     OutcomeReply,
     OutcomeRequest,
+    ReplayReply,
+    SilencedReply,
+    WhyNotReply,
 )
 
 
@@ -83,7 +91,11 @@ class Customers(Protocol):
 class Parts:
     """What the routes are wired to. `temporal_ui` is the Temporal UI's address of the namespace."""
 
+    site: Site
     decider: Decider
+    asked: Asked
+    scorer: Scorer
+    named: Named
     acceptance: Accepts
     customers: Customers
     knowledge: Knowledge
@@ -120,7 +132,14 @@ def create_app(parts: Parts) -> FastAPI:
 def routes_of(
     parts: Parts,
 ) -> tuple[
-    Decisions | OutcomeRoutes | EventRoutes | CustomerRoutes | JourneyRoutes | Readiness, ...
+    Decisions
+    | Explanations
+    | OutcomeRoutes
+    | EventRoutes
+    | CustomerRoutes
+    | JourneyRoutes
+    | Readiness,
+    ...,
 ]:
     """All routes, each wired to the parts that it needs."""
     customers, bundle, now, metrics = parts.customers, parts.bundle, parts.now, parts.metrics
@@ -128,9 +147,19 @@ def routes_of(
         Decisions(
             decider=parts.decider,
             customers=customers,
-            records=parts.records,
             bundle=bundle,
             metrics=metrics,
+        ),
+        Explanations(
+            site=parts.site,
+            records=parts.records,
+            decider=parts.asked,
+            scorer=parts.scorer,
+            customers=customers,
+            knowledge=parts.knowledge,
+            bundle=bundle,
+            named=parts.named,
+            now=now,
         ),
         OutcomeRoutes(ledger=parts.outcomes, now=now, metrics=metrics),
         EventRoutes(
@@ -156,7 +185,11 @@ def wired(stack: StackParts, metrics: Metrics | None = None) -> Parts:
     """The routes' parts from a real stack that is open."""
     ledger, where = stack.ledger, stack.site
     return Parts(
+        site=where,
         decider=stack.decider,
+        asked=stack.decider,
+        scorer=stack.scorer,
+        named=bundles_of(where),
         acceptance=stack.acceptance,
         customers=ledger.customers,
         knowledge=LedgerKnowledge(ledger),

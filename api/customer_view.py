@@ -37,7 +37,7 @@ class ConsentShown(BaseModel):
 
 
 class ContactShown(BaseModel):
-    """One entry of the contact ledger."""
+    """One entry of the contact ledger; `outcome` is what the customer answered, if it did."""
 
     id: str
     kind: str
@@ -46,6 +46,7 @@ class ContactShown(BaseModel):
     action: str
     group: str
     purpose: str
+    outcome: str
 
 
 class CustomerView(BaseModel):

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from api.parsing import Alias
 from engine.types import Candidate, Decision, Hold, Offer
@@ -38,19 +38,6 @@ class DecisionReply(BaseModel):
     bundle: str
     took_ms: float
     candidates: list[Candidate] | None = None
-
-
-class DecisionRecord(BaseModel):
-    """All that was recorded with a decision."""
-
-    model_config = ConfigDict(extra="allow")
-
-    decision_id: str
-    customer: str
-    words: list[str]
-    request: dict[str, Any]
-    snapshot: dict[str, Any]
-    decision: dict[str, Any]
 
 
 def hold_shown(hold: Hold) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""POST /v1/decisions, its batch, and the record of a decision."""
+"""POST /v1/decisions, and its batch."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, Field, StringConstraints
 
 from api.contract import body_schema, reply
-from api.decision_reply import DecisionRecord, DecisionReply, render
-from api.decision_words import words_of
+from api.decision_reply import DecisionReply, render
 from api.errors import BROKEN_INSIDE, UnsupportedMediaType, problem, problem_of
 from api.metrics import Metrics
 from api.parsing import (
@@ -26,7 +25,6 @@ from api.parsing import (
     CustomerName,
     Json,
     Name,
-    Segment,
     check,
     is_json,
     media_type,
@@ -59,12 +57,6 @@ class Customers(Protocol):
     async def resolve(self, name: str | tuple[str, str]) -> str: ...
 
     async def external(self, customers: Sequence[str]) -> Mapping[str, str]: ...
-
-
-class Records(Protocol):
-    """Finds the record of a decision. Raises UnknownDecision."""
-
-    async def decision_record(self, decision_id: str) -> Mapping[str, Any]: ...
 
 
 class PlacementAsked(Contract):
@@ -133,7 +125,6 @@ class Decisions:
 
     decider: Decider
     customers: Customers
-    records: Records
     bundle: Callable[[], Bundle]
     metrics: Metrics
 
@@ -189,19 +180,6 @@ class Decisions:
             told = orjson.dumps({**broken, "line": number})
         return told + b"\n"
 
-    async def read(self, decision_id: Segment) -> Response:
-        """The record of a decision: the whole funnel, in words and in data."""
-        record = await self.records.decision_record(decision_id)
-        reference: str = record["request"]["customer"]
-        names = await self.customers.external([reference])
-        told = {
-            "decision_id": decision_id,
-            "customer": names.get(reference, reference),
-            "words": words_of(record),
-            **record,
-        }
-        return Response(orjson.dumps(told), media_type="application/json")
-
     def router(self) -> APIRouter:
         """What the app includes."""
         router = APIRouter(tags=["decisions"])
@@ -221,11 +199,5 @@ class Decisions:
             response_class=Response,
             responses=reply(DecisionReply, kind=NDJSON),
             openapi_extra=body_schema(DecisionRequest, NDJSON),
-        )
-        router.add_api_route(
-            "/v1/decisions/{decision_id}",
-            self.read,
-            response_class=Response,
-            responses=reply(DecisionRecord),
         )
         return router

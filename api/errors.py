@@ -66,6 +66,8 @@ STATUSES: Mapping[type[errors.TactfulError], tuple[int, str]] = {
     errors.UnknownDecision: (404, "Unknown decision"),
     errors.UnknownCustomer: (404, "Unknown customer"),
     errors.UnknownHold: (404, "Unknown hold"),
+    errors.UnknownAction: (404, "Unknown action"),
+    errors.UnknownBundle: (404, "Unknown bundle"),
     errors.Conflict: (409, "Conflict"),
     errors.RequestIdReused: (409, "Request id reused"),
     errors.HoldOwnedByJourney: (409, "Hold owned by a journey"),

@@ -73,6 +73,18 @@ class UnknownHold(NotFound):
     code = "unknown_hold"
 
 
+class UnknownAction(NotFound):
+    """No action of this name in the bundle."""
+
+    code = "unknown_action"
+
+
+class UnknownBundle(NotFound):
+    """No bundle of this hash was ever in force here."""
+
+    code = "unknown_bundle"
+
+
 class Conflict(TactfulError):
     """The request contradicts what was accepted before."""
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -209,15 +210,30 @@ def records(folder: Path, days: int | None = None, today: date | None = None) ->
     return [record for _, record in sorted(found.items())]
 
 
+def records_by_day(folder: Path, since: date = date.min) -> Iterator[Mapping[str, bytes]]:
+    """The archived records of each day from `since` on, oldest first, by decision id."""
+    for day in sorted(folder.glob("date=*")):
+        if date.fromisoformat(day.name.removeprefix("date=")) >= since:
+            found = _again_if_merged(partial(_records_of, day))
+            yield dict(sorted(found.items()))
+
+
 def _all_records(folder: Path, oldest: date) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for day in sorted(folder.glob("date=*")):
+        if date.fromisoformat(day.name.removeprefix("date=")) >= oldest:
+            found.update(_records_of(day))
+    return found
+
+
+def _records_of(day: Path) -> dict[str, bytes]:
     import pyarrow.parquet as pq
 
     found: dict[str, bytes] = {}
-    for path in sorted(folder.glob("date=*/*.parquet")):
-        if date.fromisoformat(path.parent.name.removeprefix("date=")) >= oldest:
-            table = pq.read_table(path, columns=["decision_id", "record"])
-            names, kept = table["decision_id"].to_pylist(), table["record"].to_pylist()
-            found.update(zip(names, kept, strict=True))
+    for path in sorted(day.glob("*.parquet")):
+        table = pq.read_table(path, columns=["decision_id", "record"])
+        names, kept = table["decision_id"].to_pylist(), table["record"].to_pylist()
+        found.update(zip(names, kept, strict=True))
     return found
 
 

@@ -56,6 +56,8 @@ async def test_a_decision_is_answered_as_the_contract_says() -> None:
                     "propensity": 0.12,
                     "priority": 3.4,
                     "content": {"title": "Faster"},
+                    "part_of": None,
+                    "selection": 1.0,
                 }
             ]
         },
@@ -358,27 +360,3 @@ async def batch(client: httpx.AsyncClient, body: bytes) -> httpx.Response:
     """The reply to a batch."""
     headers = {"Content-Type": "application/x-ndjson"}
     return await client.post("/v1/decisions:batch", content=body, headers=headers)
-
-
-async def test_a_record_is_shown_with_the_customer_by_name_and_in_words() -> None:
-    customer = reference(KEY, "7590-VHVEG")
-    record: dict[str, Any] = {
-        "version": 1,
-        "request": {"customer": customer, "channel": "web"},
-        "snapshot": {"features": {}},
-        "decision": orjson.loads(orjson.dumps(a_decision())),
-    }
-    async with door(FakeStack(record=record, names={customer: "7590-VHVEG"})) as client:
-        told = (await client.get(f"/v1/decisions/{DECISION_ID}")).json()
-    assert (told["decision_id"], told["customer"]) == (DECISION_ID, "7590-VHVEG")
-    assert told["decision"] == record["decision"]
-    assert "Dropped at hold: 1 (complaint:4711 1)." in told["words"]
-    assert any("upgrade-fiber.web.hero" in sentence for sentence in told["words"])
-
-
-@pytest.mark.parametrize("decision_id", ["nothing", "%FF", "%00", "x" * 300, "..%2F.."])
-async def test_a_decision_that_is_not_there_is_a_problem(decision_id: str) -> None:
-    async with door(FakeStack()) as client:
-        reply = await client.get(f"/v1/decisions/{decision_id}")
-    assert reply.status_code in (404, 422)
-    assert reply.json()["code"] in ("unknown_decision", "invalid_field")

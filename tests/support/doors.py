@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,13 +15,27 @@ from api.app import Parts, create_app
 from api.journeys import JourneyRun
 from api.readiness import Check, Readiness
 from engine.catalog import Bundle, Channel, Purpose
-from engine.errors import TactfulError, UnknownDecision
-from engine.ledger.outcomes import Outcome
+from engine.errors import TactfulError, UnknownBundle, UnknownChannel, UnknownDecision
+from engine.ledger.clock import Clock
+from engine.ledger.outcomes import Outcome, Told
 from engine.ledger.references import reference
-from engine.live import Answer, Ask
-from engine.types import Candidate, Decision, Drop, Event, Hold, Level, Offer, Snapshot, Stage
+from engine.ledger.site import Site
+from engine.live import Answer, Ask, request_of
+from engine.types import (
+    Candidate,
+    Decision,
+    Drop,
+    Event,
+    Hold,
+    Level,
+    Offer,
+    Request,
+    Snapshot,
+    Stage,
+)
 from engine.types import Status as CandidateStatus
 from tests.support.builders import KEY
+from tests.support.ledgers import NoModels
 from workflows.acceptance import Accepted
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -47,8 +62,6 @@ def a_bundle() -> Bundle:
         context_weights=(),
         holds={},
         max_ages={},
-        minimum_propensity=0.0,
-        minimum_priority=0.0,
         fallbacks={},
     )
 
@@ -114,8 +127,11 @@ class FakeStack:
     decision: Decision = field(default_factory=a_decision)
     error: TactfulError | None = None
     accepted: Accepted = ACCEPTED
-    record: Mapping[str, Any] | None = None
+    record: bytes | None = None
+    bundle: Bundle = field(default_factory=a_bundle)
+    archived: dict[str, Bundle] = field(default_factory=dict[str, Bundle])
     new_outcome: bool = True
+    exhausted: tuple[str, ...] = ()
     snapshot: Snapshot | None = None
     latest: tuple[str, ...] = ()
     messages: Sequence[Mapping[str, Any]] = ()
@@ -154,15 +170,27 @@ class FakeStack:
         self.changes.extend(events)
         return self.accepted
 
-    async def record_outcome(self, outcome: Outcome) -> bool:
+    async def record_outcome(self, outcome: Outcome) -> Told:
         self._fail()
         self.changes.append(outcome)
-        return self.new_outcome
+        return Told(new=self.new_outcome, exhausted=self.exhausted)
 
-    async def decision_record(self, decision_id: str) -> Mapping[str, Any]:
+    async def raw_record(self, decision_id: str) -> bytes:
         if self.record is None:
             raise UnknownDecision(f"there is no decision {decision_id!r}")
         return self.record
+
+    def named(self, bundle_hash: str) -> Bundle:
+        if bundle_hash not in self.archived:
+            raise UnknownBundle(f"no bundle {bundle_hash} was ever in force here")
+        return self.archived[bundle_hash]
+
+    async def ask_about(self, ask: Ask) -> tuple[Request, Snapshot]:
+        self._fail()
+        if ask.channel not in self.bundle.channels:
+            raise UnknownChannel(f"{ask.channel!r} is not a channel of this bundle")
+        snapshot = self.snapshot or Snapshot(customer=ask.customer, reconciled=True)
+        return request_of(ask, NOW), snapshot
 
     async def view(self, customer: str) -> tuple[Snapshot, Sequence[str]]:
         self._fail()
@@ -192,7 +220,11 @@ class FakeStack:
     def parts(self) -> Parts:
         """All parts of the app: this."""
         return Parts(
+            site=Site(data_dir=Path("nowhere"), key=KEY, clock=Clock()),
             decider=self,
+            asked=self,
+            scorer=NoModels(),
+            named=self.named,
             acceptance=self,
             customers=self,
             knowledge=self,
@@ -200,7 +232,7 @@ class FakeStack:
             records=self,
             outcomes=self,
             visibility=self,
-            bundle=a_bundle,
+            bundle=lambda: self.bundle,
             now=lambda: NOW,
             temporal_ui="http://ui/namespaces/default",
             readiness=Readiness(required=self.required, desired=self.desired),
