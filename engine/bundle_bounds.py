@@ -17,6 +17,7 @@ from engine.catalog import (
     Volume,
     Window,
 )
+from engine.expressions import rests_on
 from engine.shelf import Place, place
 from engine.types import ContactKind
 
@@ -53,6 +54,8 @@ def check_bounds(bundle: Bundle, business: Business) -> None:
         _check_limit(limit, bundle, business)
     for policy in bundle.policies:
         _check_policy(policy, bundle, business)
+    for volume in bundle.volumes:
+        _check_volume(volume, bundle, business)
 
 
 def _why(term: Bound, said: Sequence[tuple[str, Place]]) -> str:
@@ -87,6 +90,15 @@ def _check_limit(limit: ContactLimit, bundle: Bundle, business: Business) -> Non
         if stricter is not None:
             why = f"is never reached: {stricter.name} stops at {stricter.maximum} before it"
             business.problems.note(fields.entry, f"{fields.what} {why}; remove one of them")
+
+
+def _check_volume(volume: Volume, bundle: Bundle, business: Business) -> None:
+    fields = business.read[f"volume {volume.name}"]
+    rests = rests_on(volume.per, bundle.segments, bundle.values) if volume.per else ()
+    for name in sorted(rests):
+        if name.startswith("model."):
+            why = f"rests on {name}, which is not known yet when volumes are counted"
+            fields.note("per", f"per of {fields.what} {why}; use a feature or a segment without it")
 
 
 def _check_policy(policy: ContactPolicy, bundle: Bundle, business: Business) -> None:

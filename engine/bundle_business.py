@@ -115,7 +115,7 @@ def about(fields: Fields) -> About:
 def _is_zone(name: str) -> bool:
     try:
         return bool(ZoneInfo(name))
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):  # not there, a folder, no name at all
         return False
 
 

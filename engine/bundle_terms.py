@@ -18,7 +18,7 @@ from engine.catalog import (
     Volume,
 )
 from engine.entries import Entry
-from engine.fields import Fields
+from engine.fields import WORD, Fields
 from engine.rules import Kind
 
 MOST_UNITS = 1_000_000_000
@@ -34,7 +34,11 @@ def volume(entry: Entry, name: str, business: Business) -> Volume:
         fields.uses("per", per)
     period = fields.one_of("in", PERIODS) if "in" in fields else None
     maximum = fields.whole("at_most", 1, MOST_UNITS)
+    used = outcomes(fields, "used_by")
     freed = outcomes(fields, "freed_by") if "freed_by" in fields else frozenset({"reject"})
+    if both := sorted(used & freed):
+        why = f"both name {' and '.join(both)}; take it out of one"
+        fields.note("used_by", f"used_by and freed_by of {fields.what} {why}")
     _check_minimum(fields, maximum)
     return Volume(
         name=name,
@@ -43,7 +47,7 @@ def volume(entry: Entry, name: str, business: Business) -> Volume:
         period=Period(period) if period in PERIODS else None,
         per=per,
         kept_for=fields.duration("kept_for", timedelta(minutes=30)),
-        used_by=outcomes(fields, "used_by"),
+        used_by=used,
         freed_by=freed,
         minimum=fields.whole("at_least", 0, MOST_UNITS, 0),
         boost=fields.number("boost", 0, MOST_PERCENT, 0.0),
@@ -60,7 +64,8 @@ def _check_minimum(fields: Fields, maximum: int) -> None:
         fields.note("at_least", f"at_least of {fields.what} {why}")
     least = fields.whole("at_least", 0, MOST_UNITS, 0) if maximum else 0
     if least > maximum:
-        fields.note("at_least", f"at_least of {fields.what} is more than at_most, {maximum}")
+        why = f"is more than at_most, {maximum}; lower it"
+        fields.note("at_least", f"at_least of {fields.what} {why}")
 
 
 def exclusion(entry: Entry, name: str, business: Business) -> Exclusion:
@@ -99,41 +104,56 @@ def context_weight(entry: Entry, name: str, business: Business) -> ContextWeight
 def influencer(entry: Entry, name: str, business: Business) -> Influencer:
     """Either outcomes of something, or a stage of a journey, change levers for a while."""
     fields = business.entry(entry, "influencer", name)
-    stage = fields.text("stage") if "stage" in fields else None
-    if ("journey" in fields) is not ("stage" in fields):
-        fields.note("journey", f"{fields.what} needs journey and stage together, or neither")
-    if ("of" in fields or "after" in fields) is ("journey" in fields or "stage" in fields):
-        business.problems.note(entry, f"{fields.what} needs of and after, or journey and stage")
-    elif stage is None and not fields.words("after"):
-        fields.note("after", f"{fields.what} needs after, such as [later]")
-    if "journey" in fields:
-        after = fields.text("journey")
-        fields.uses("journey", f"journey.{after}")
-    else:
-        after = business.target(fields, "of", "*") if "of" in fields else "*"
     ramp, lasts = fields.duration("ramp", timedelta(days=1)), fields.duration("lasts")
-    step = fields.duration("step") if "step" in fields else None
-    if lasts < ramp:
-        fields.note("lasts", f"{fields.what} is gone before its ramp of {ramp} is over")
-    if step is not None and step > ramp:
-        fields.note("step", f"step of {fields.what} is longer than its ramp of {ramp}")
-    return Influencer(
+    found = Influencer(
         name=name,
         target=business.target(fields, "for"),
-        after=after,
+        after=_cause(fields, business),
         outcomes=outcomes(fields, "after", (*EVENTS, *ANSWERS)),
-        stage=stage,
+        stage=fields.text("stage") if "stage" in fields else None,
         start=fields.number("from", -100, MOST_PERCENT, 0.0),
         end=fields.number("to", -100, MOST_PERCENT),
         ramp=ramp,
-        step=step,
+        step=fields.duration("step") if "step" in fields else None,
         lasts=lasts,
     )
+    _check_course(found, fields)
+    return found
+
+
+def _cause(fields: Fields, business: Business) -> str:
+    """What changes the levers: something that happened, or a journey that came to a stage."""
+    happened, came = "of" in fields or "after" in fields, "journey" in fields or "stage" in fields
+    if happened is came:
+        fields.note("", f"{fields.what} needs of and after, or journey and stage")
+    elif came and ("journey" in fields) is not ("stage" in fields):
+        fields.note("", f"{fields.what} needs journey and stage together, or neither")
+    elif happened and not fields.words("after", WORD):
+        fields.note("after", f"{fields.what} needs after, such as [later]")
+    if "journey" in fields:
+        journey = fields.text("journey")
+        fields.uses("journey", f"journey.{journey}")
+        return journey
+    return business.target(fields, "of", "*") if "of" in fields else "*"
+
+
+def _check_course(influencer: Influencer, fields: Fields) -> None:
+    if not fields.sound:
+        return
+    if influencer.start == influencer.end == 0:
+        fields.note("to", f"{fields.what} changes nothing: it goes from 0 to 0 percent")
+    if influencer.lasts < influencer.ramp:
+        fields.note("lasts", f"{fields.what} is gone before its ramp is over; let it last longer")
+    if influencer.step is not None and influencer.step > influencer.ramp:
+        fields.note("step", f"step of {fields.what} is longer than its ramp; shorten it")
 
 
 def exploration(fields: Fields) -> Exploration:
     """How much is left to chance."""
     usual = Exploration()
+    if "immature_percent" in fields and "mature_positives" not in fields:
+        why = "does nothing without mature_positives; add it"
+        fields.note("immature_percent", f"immature_percent of {fields.what} {why}")
     return Exploration(
         smoothing_evidence=fields.number("smoothing_evidence", 0, MOST_VALUE, 0.0),
         thompson=fields.flag("thompson"),
@@ -163,7 +183,8 @@ def journey(entry: Entry, name: str, business: Business) -> JourneyTerms:
         for key in ("starts_at_most", "running_at_most")
     )
     if "starts_within" in fields and starts is None:
-        fields.note("starts_within", f"starts_within of {fields.what} needs starts_at_most")
+        why = "does nothing without starts_at_most; add it"
+        fields.note("starts_within", f"starts_within of {fields.what} {why}")
     return JourneyTerms(
         kind=name,
         priority=fields.number("priority", -MOST_VALUE, MOST_VALUE, 0.0),

@@ -10,10 +10,13 @@ from engine.bundle_catalog import treatment_rules
 from engine.bundle_keys import COMMERCIAL_FACTS, KEYS, TONES
 from engine.catalog import Treatment
 from engine.entries import Entry, nearest
+from engine.expressions import SEGMENT, VALUE
 from engine.fields import Fields, is_name
+from engine.names import ROOTS
 from engine.treatments import PLACEHOLDER, names_in
 
 _WHERE = re.compile(r"(?P<channel>[^.:]+)(\.(?P<placement>[^.:]+))?(:(?P<version>[^.:]+))?")
+_NOT_TOLD = ROOTS.keys() - {SEGMENT, VALUE}
 
 
 def treatments(fields: Fields, business: Business, action: str) -> tuple[Treatment, ...]:
@@ -82,8 +85,11 @@ def _wanted(entry: Entry, channel_name: str, business: Business) -> tuple[str, .
 def _check_blanks(fields: Fields, key: str, text: str) -> None:
     """What stands in braces is a name that is filled in; there are no other braces."""
     names = PLACEHOLDER.findall(text)
-    if names:
-        fields.uses(key, *names)
+    said_by_others = {name for name in names if name.split(".")[0] in _NOT_TOLD}
+    for name in sorted(said_by_others):
+        why = f"tells {name}; only features, segments and values can be told"
+        fields.note(key, f"{key} of {fields.what} {why}")
+    fields.uses(key, *(name for name in names if name not in said_by_others))
     if "{" in (rest := PLACEHOLDER.sub("", text)) or "}" in rest:
         why = "write what is filled in as {billing.monthly_charges}, and no other braces"
         fields.note(key, f"{key} of {fields.what}: {why}")

@@ -64,7 +64,7 @@ def test_a_broken_change_leaves_the_last_good_bundle_in_force_and_says_so(folder
     rename(folder, '""')
     assert not bundle.refresh()
     assert bundle() is good
-    assert bundle.problems[0].startswith("business.yaml:4: ")
+    assert bundle.problems[0].startswith("business.yaml:5: ")
     shutil.copytree(BUNDLES / "telco", folder, dirs_exist_ok=True)
     assert not bundle.refresh()
     assert (bundle().hash, bundle.problems) == (good.hash, ())
