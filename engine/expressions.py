@@ -1,16 +1,44 @@
-"""How the segments and values of a bundle use each other."""
+"""Every expression of a bundle and where it stands; how segments and values use each other."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from graphlib import TopologicalSorter
 
+from engine.catalog import Action, Bundle
 from engine.rules import Expression
 
 SEGMENT = "segment"
 VALUE = "value"
 DEEPEST = 5
 """How many segments and values may use each other in a row."""
+
+
+def expressions(bundle: Bundle) -> Iterator[tuple[str, Expression]]:
+    """All of them, each with its place in words, such as `rule has-term of upgrade`.
+
+    A rule that several actions inherit comes once for each.
+    """
+    for place, named in ((SEGMENT, bundle.segments), (VALUE, bundle.values)):
+        for name, expression in named.items():
+            yield f"{place} {name}", expression
+    for action in bundle.actions.values():
+        yield from _of_action(action)
+    for weight in bundle.context_weights:
+        yield f"context weight {weight.name}", weight.condition
+    for floor in bundle.margin_floors:
+        yield f"margin floor {floor.name}", floor.condition
+
+
+def _of_action(action: Action) -> Iterator[tuple[str, Expression]]:
+    yield f"value of {action.name}", action.value
+    if action.margin is not None:
+        yield f"margin of {action.name}", action.margin
+    for rule in action.rules:
+        yield f"rule {rule.name} of {action.name}", rule.condition
+    for treatment in action.treatments:
+        for rule in treatment.rules:
+            yield f"rule {rule.name} of {treatment.id}", rule.condition
 
 
 def rests_on(

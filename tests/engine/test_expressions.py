@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.expressions import DEEPEST, rests_on, tangles
+from engine.catalog import MarginFloor
+from engine.expressions import DEEPEST, expressions, rests_on, tangles
 from engine.names import names
 from engine.rules import Expression, compile_expression
-from tests.support.builders import a_bundle, a_request, a_snapshot
+from tests.support.builders import (
+    a_bundle,
+    a_request,
+    a_rule,
+    a_snapshot,
+    a_treatment,
+    a_weight,
+    an_action,
+)
+from tests.support.written import refusals, shop
 
 
 def compiled(texts: Mapping[str, str]) -> dict[str, Expression]:
@@ -26,6 +38,29 @@ def test_a_name_rests_on_all_that_its_segment_or_value_needs() -> None:
     assert rests_on("segment.a", segments, values) == {
         *("contract.x", "model.churn", "history.sent:x:3", "value.none")
     }
+
+
+def test_every_expression_of_a_bundle_says_where_it_stands() -> None:
+    said = a_treatment("one", "web", rules=(a_rule("a.x", name="young"),))
+    margin = compile_expression("a.x")
+    action = an_action("one", margin=margin, rules=[a_rule("a.x", name="old")], treatments=[said])
+    bundle = a_bundle(
+        action,
+        weights=[a_weight("action:one", 10, "a.x")],
+        margin_floors=(MarginFloor(name="floor", condition=margin, floor=1, because="..."),),
+        segments=compiled({"loyal": "a.x"}),
+        values=compiled({"yearly": "a.x"}),
+    )
+    assert [place for place, _ in expressions(bundle)] == [
+        "segment loyal",
+        "value yearly",
+        "value of one",
+        "margin of one",
+        "rule old of one",
+        "rule young of one.web",
+        "context weight action:one a.x",
+        "margin floor floor",
+    ]
 
 
 def test_a_circle_is_told_to_everyone_who_is_in_it_and_to_nobody_else() -> None:
@@ -87,3 +122,29 @@ def test_what_is_not_refused_can_be_worked_out_and_what_is_refused_is_unknown(
             assert found is True
         if f"segment.{name}" in refused:
             assert found is None
+
+
+@pytest.mark.parametrize(
+    ("per", "refused"),
+    [("profile.genre", False), ("segment.readers", False), ("segment.leaving", True)],
+)
+def test_a_volume_is_not_counted_by_what_a_model_says(
+    tmp_path: Path, per: str, refused: bool
+) -> None:
+    """It is counted before the models are asked, so that it would be counted as unknown."""
+    more = f"""\
+segments:
+  readers: profile.reader
+  leaving: value.risk > 3
+values:
+  risk: model.churn * billing.spent
+volumes:
+  gifts: {{at_most: 50, in: month, per: {per}, because: They are gone., actions: [novel]}}
+"""
+    why = (
+        "per of volume gifts rests on model.churn, which is not known yet when volumes are counted"
+    )
+    found = [problem for problem in refusals(tmp_path, more) if why in problem] if refused else []
+    assert bool(found) is refused
+    if not refused:
+        assert shop(tmp_path, more).volumes[0].per == per
