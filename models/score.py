@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.errors import InvalidModel
+from engine.ledger.evidence import EvidenceCounts
 from engine.ledger.site import Site
 from engine.types import Scalar, Scores
 from models import forest, leaves
@@ -102,10 +103,14 @@ class _Acceptance:
 
 
 class ModelScorer:
-    """The scorer of a stack. `refresh` is cheap: call it every second to pick up new models."""
+    """The scorer of a stack. `refresh` is cheap: call it every second to pick up new models.
 
-    def __init__(self, site: Site) -> None:
+    `evidence` is how many answers there are so far, given along where the bundle goes by it.
+    """
+
+    def __init__(self, site: Site, evidence: EvidenceCounts | None = None) -> None:
         self._site = site
+        self._evidence = evidence
         self._stamps: dict[str, tuple[int, int] | None] = {}
         self._churn: Model | None = None
         self._acceptance: _Acceptance | None = None
@@ -149,15 +154,23 @@ class ModelScorer:
         """
         if self._acceptance is None:
             because = self._because(ACCEPTANCE, NO_ACCEPTANCE)
-            return Scores(acceptance=(None,) * len(pairs), because=because)
+            unknown = (None,) * len(pairs)
+            return Scores(acceptance=unknown, evidence=self._answers(pairs), because=because)
         values = self._with_churn(features) if self._acceptance.uses_churn else features
         found = self._acceptance.scores(values, pairs)
         return Scores(
             acceptance=tuple(_rounded(score) for score in found.tolist()),
+            evidence=self._answers(pairs),
             models={ACCEPTANCE: self._acceptance.model.hash},
             backend=self._acceptance.backend,
             because=self._because(ACCEPTANCE),
         )
+
+    def _answers(self, pairs: Sequence[tuple[Action, str]]) -> tuple[tuple[int, int], ...]:
+        counts = self._evidence
+        if counts is None or not counts.wanted:
+            return ()
+        return tuple(counts.of(action.name, channel) for action, channel in pairs)
 
     def _with_churn(self, features: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
         if CHURN_SCORE in features or self._churn is None:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from temporalio.client import Client
 
-from engine.errors import JourneysUnavailable
+from engine.errors import JourneysUnavailable, LiveStateUnavailable
 from engine.ledger import Ledger, open_ledger
 from engine.ledger.bundles import BundleInForce
+from engine.ledger.evidence import EvidenceCounts
 from engine.ledger.site import Site
 from engine.live import Decider
 from engine.types import Event, Hold, JourneyState, Scalar
@@ -49,7 +50,8 @@ class Parts:
 async def open_parts(site: Site) -> AsyncGenerator[Parts]:
     """Opens the parts and keeps bundle and models up to date until they are closed."""
     async with open_ledger(site) as ledger:
-        scorer = ModelScorer(site)
+        evidence = EvidenceCounts(ledger.redis)
+        scorer = ModelScorer(site, evidence)
         bundle = BundleInForce(
             site.bundle,
             site.data_dir / "bundles",
@@ -61,7 +63,7 @@ async def open_parts(site: Site) -> AsyncGenerator[Parts]:
         journeys = TemporalJourneys(client, site, bundle)
         acceptance = Acceptance(ledger, journeys, OnlinePush(ledger))
         decider = Decider(ledger, OnlineReader(), scorer, bundle)
-        refreshing = asyncio.create_task(_refresh(scorer, bundle))
+        refreshing = asyncio.create_task(_refresh(scorer, bundle, evidence))
         try:
             yield Parts(
                 site=site,
@@ -78,8 +80,10 @@ async def open_parts(site: Site) -> AsyncGenerator[Parts]:
                 await refreshing
 
 
-async def _refresh(scorer: ModelScorer, bundle: BundleInForce) -> None:
+async def _refresh(scorer: ModelScorer, bundle: BundleInForce, evidence: EvidenceCounts) -> None:
     while True:
+        with suppress(LiveStateUnavailable):  # decisions go by what was known
+            await evidence.refresh(bundle().exploration)
         await asyncio.sleep(REFRESH_SECONDS)
         try:
             await asyncio.to_thread(scorer.refresh)
