@@ -8,9 +8,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
-from redis.asyncio.client import Pipeline
 from redis.exceptions import NoScriptError, RedisError
 
 from engine import contact, visits, volumes
@@ -30,6 +29,7 @@ from engine.ledger.circles import scopes
 from engine.ledger.clock import milliseconds
 from engine.ledger.journal import insert_new
 from engine.ledger.patience import Breaker, within
+from engine.ledger.ports import FeatureReader
 from engine.ledger.units import Taker
 from engine.propensity import Scorer
 from engine.record import Seal, decision_of, record, seal_of
@@ -59,18 +59,6 @@ _STORE_SHARE = 0.4
 _SCORE_SHARE = 0.7
 _AT_ONCE = 32
 """So many actions are scored between two looks at the clock, the most promising first."""
-
-
-class FeatureReader(Protocol):
-    """Reads a customer's row with one Redis command."""
-
-    def queue(self, pipe: Pipeline, customer: str) -> None:
-        """Appends the command."""
-        ...
-
-    def decode(self, reply: object) -> FeatureRow:
-        """Its reply as features."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
