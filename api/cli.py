@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api import commands_bundle, commands_data, commands_live
+from api import commands_bundle, commands_data, commands_live, commands_proof
 from api.options import (
     ApiPort,
     AsJson,
@@ -155,6 +155,7 @@ def demo(
 commands_live.add_to(app)
 commands_data.add_to(app)
 commands_bundle.add_to(app)
+commands_proof.add_to(app)
 
 
 @app.command(short_help="Print what is in force and where it came from.")
