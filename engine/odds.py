@@ -96,8 +96,8 @@ class _Curve:
         self.high = high
         self.cell = _CELL_DEVIATIONS * math.sqrt(mean * (1 - mean) / (strength + 1)) * worth
         self.height = math.exp(-scale) if ends and less <= 1 else 0.0
-        self.edge = ends and 1 < less < 3
-        """Whether it falls steeply to 0 at its very end, where cells must be narrow."""
+        self.edge = ends and less < 3
+        """Whether it falls steeply at its very end, or is cut off there: cells must be narrow."""
 
     def width(self, x: float) -> float:
         """How wide a cell may be below x."""
