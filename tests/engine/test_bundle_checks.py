@@ -199,6 +199,11 @@ IN_TERMS: dict[str, tuple[str, str]] = {
         "terms.yaml:2: per of volume x uses an unknown feature 'profile.gnere', did you mean "
         "profile.genre?",
     ),
+    "a volume by what a model says": (
+        volume("per: model.churn"),
+        "terms.yaml:2: per of volume x rests on model.churn, which is not known yet when volumes "
+        "are counted; use a feature or a segment without it",
+    ),
     "what uses a unit frees it": (
         volume("used_by: [accept, reject]"),
         "terms.yaml:2: used_by and freed_by of volume x both name reject; take it out of one",

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
 from engine.bundle import bundle_from_source
+from engine.bundle_keys import (
+    ANSWERS,
+    CLOCKS,
+    COUNTED,
+    EVENTS,
+    EXEMPTIONS,
+    KEYS,
+    PERIODS,
+    REACH,
+    RULE_STAGES,
+    SCOPES,
+    SECTIONS,
+    TOGETHER,
+    TONES,
+    UNKNOWN,
+)
 from engine.catalog import (
     ContactPolicy,
     Exclusion,
@@ -371,3 +390,42 @@ def test_a_section_that_is_one_entry_may_be_spread_over_files(tmp_path: Path, se
     key = {"session": "idle: 1 hour", "exploration": "thompson: true"}.get(section)
     key = key or {"thresholds": "priority: 1", "business": "zone: Asia/Tokyo"}[section]
     assert shop(tmp_path, f"{section}:\n  {key}\n")
+
+
+MANUAL = (Path(__file__).parents[2] / "docs" / "bundle.md").read_text()
+HEADINGS = {"rule": "## Rules", "action": "## An action", "treatment": "### Treatments"}
+OF_SECTIONS = {kind: f"### `{name}`" for name, kind in SECTIONS.items() if kind}
+
+
+def under(heading: str) -> str:
+    assert f"\n{heading}\n" in MANUAL, heading
+    return re.split(r"\n##+ ", MANUAL.split(f"\n{heading}\n", 1)[1])[0]
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_every_key_is_explained_where_its_section_is(kind: str) -> None:
+    heading = {**OF_SECTIONS, **HEADINGS}.get(kind) or HEADINGS[kind.split()[0]]
+    explained = under(heading)
+    if set(REACH) < set(KEYS[kind]):
+        explained += under("### What a term applies to")
+    assert [key for key in KEYS[kind] if f"`{key}`" not in explained] == []
+
+
+@pytest.mark.parametrize("section", SECTIONS.keys() - {"actions", "rules"})
+def test_every_section_is_explained_with_an_example(section: str) -> None:
+    (example, *_) = re.findall(r"```yaml\n(.*?)```", under(f"### `{section}`"), re.DOTALL)
+    assert section in yaml.safe_load(example)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [CLOCKS, COUNTED, EXEMPTIONS, PERIODS, RULE_STAGES, SCOPES, TOGETHER, TONES, UNKNOWN],
+    ids=lambda words: words[0],
+)
+def test_every_word_that_is_chosen_from_is_in_the_manual(words: Sequence[str]) -> None:
+    assert [word for word in words if not re.search(rf"\b{word}\b", MANUAL)] == []
+
+
+def test_every_outcome_that_is_known_is_in_the_manual() -> None:
+    known = under("### `policies`")
+    assert [word for word in (*EVENTS, *ANSWERS) if f"`{word}`" not in known] == []
