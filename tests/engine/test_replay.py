@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine.bundle import load_bundle
 from engine.catalog import Action, Bundle
+from engine.comparison import NOT_THERE, Changes, compare
 from engine.decide import decide
+from engine.ledger.site import BUNDLES
+from engine.names import LOADED_VIEWS
 from engine.propensity import Scorer
 from engine.record import decision_of, record, request_of, snapshot_of
-from engine.replay import identical, replayed
+from engine.replay import differences, identical, replayed
 from engine.types import (
     Contact,
     ContactKind,
+    Decision,
     Hold,
     HoldState,
     JourneyState,
@@ -31,11 +42,14 @@ from engine.types import (
     Snapshot,
     Stage,
 )
+from feature_store.generate import customers
+from feature_store.mapping import read_mapping
 from tests.support.builders import (
     DAY,
     NOW,
     a_bundle,
     a_contact,
+    a_customer,
     a_hold,
     a_limit,
     a_purpose,
@@ -46,6 +60,8 @@ from tests.support.builders import (
     an_action,
 )
 from tests.support.ledgers import NoModels
+
+ROOT = Path(__file__).parents[2]
 
 BUNDLE = a_bundle(
     an_action("fiber", value="max(1, 100 - billing.charges)", rules=[a_rule("contract.age >= 18")]),
@@ -294,3 +310,160 @@ def test_what_a_threshold_dropped_after_scoring_keeps_its_score_as_well() -> Non
     freed = replayed(kept, BUNDLE)
     again = decision_of(a_record(BUNDLE, explain=True))
     assert freed.placements == again.placements
+
+
+def test_what_differs_is_named_with_both_values() -> None:
+    kept = a_record()
+    changed = kept.replace(b'"propensity":0.5', b'"propensity":0.6', 1)
+    (first, *_) = differences(changed, replayed(changed, BUNDLE))
+    assert first.where.startswith(("placements.main[0].", "candidates["))
+    assert (first.recorded, first.now) == (0.6, 0.5)
+    assert differences(kept, replayed(kept, BUNDLE)) == ()
+
+
+# -- what changes under another bundle
+
+
+def changes_under(bundle: Bundle, snapshot: Snapshot | None = None, **request: Any) -> Changes:
+    """What changes for a decision that was made under BUNDLE."""
+    asked = a_request("email", **request)
+    known = snapshot or a_snapshot(features={"contract.age": 30}, contacts=(a_contact(),))
+    kept = record(asked, known, decide(asked, known, BUNDLE, Guess(0.9, [0.5, 0.25, 0.125])))
+    return compare(decision_of(kept), replayed(kept, bundle))
+
+
+def test_under_the_same_bundle_nothing_changes() -> None:
+    assert not changes_under(BUNDLE)
+    assert changes_under(BUNDLE).words == ()
+
+
+def test_an_offer_that_a_new_limit_stops_is_told_with_stage_and_rule() -> None:
+    strict = replace(BUNDLE, limits=(a_limit("new", maximum=1, purposes=["sales"]),))
+    found = changes_under(strict)
+    (change,) = [one for one in found.actions if one.action == "summer"]
+    assert (change.before.status, change.after.stage) == ("chosen", "contact_limit")
+    assert change.words == (
+        "summer: was offered in main; under the new bundle dropped at contact_limit by limit:new"
+        " (the limit new of 1 is reached)."
+    )
+    assert found.placements[0].before == ("summer.email",)
+
+
+def test_an_action_that_is_gone_or_new_is_told_of() -> None:
+    others = {name: action for name, action in BUNDLE.actions.items() if name != "tip"}
+    changed = replace(BUNDLE, actions={**others, "new": an_action("new", purpose="nurture")})
+    found = {one.action: one for one in changes_under(changed).actions}
+    assert found["tip"].after.status == NOT_THERE
+    assert found["new"].before.status == NOT_THERE
+
+
+def too_late(decision: Decision) -> list[str]:
+    """The actions that were not scored in time."""
+    dropped = (one for one in decision.candidates if one.drops)
+    return [one.action for one in dropped if one.drops[0].stage is Stage.DEADLINE]
+
+
+def test_a_deadline_that_cut_in_cuts_in_again() -> None:
+    class Late(Guess):
+        def acceptance(
+            self, features: Mapping[str, Scalar], pairs: Sequence[tuple[Action, str]]
+        ) -> Scores:
+            said = super().acceptance(features, pairs[:2])
+            return replace(said, because=("the time was over",), evidence=((1, 2), (3, 4)))
+
+    kept = a_record(scorer=Late(0.9, [0.5]))
+    scores = decision_of(kept).scores
+    assert len(scores.acceptance) == len(scores.evidence) == 2 < len(scores.scored)
+    assert identical(kept, BUNDLE)
+    late = too_late(decision_of(kept))
+    raised = {name: replace(one, lever=one.lever + 1.0) for name, one in BUNDLE.actions.items()}
+    again = replayed(kept, replace(BUNDLE, actions=raised))
+    assert too_late(again) == late
+
+
+# -- in another process
+
+ELSEWHERE = """
+import sys
+from pathlib import Path
+from engine.bundle import bundle_from_source
+from engine.replay import identical
+bundle = bundle_from_source(Path(sys.argv[1]).read_bytes())
+for line in Path(sys.argv[2]).read_bytes().splitlines():
+    print(identical(line, bundle))
+"""
+
+
+class ByName:
+    """Models whose scores are a function of the names, the same everywhere."""
+
+    def customer_scores(self, features: Mapping[str, Scalar]) -> Scores:
+        months = features.get("contract.tenure_months")
+        return Scores(customer={"churn": round(1 / (2 + int(months or 0)), 9)}, backend="c")
+
+    def acceptance(
+        self, features: Mapping[str, Scalar], pairs: Sequence[tuple[Action, str]]
+    ) -> Scores:
+        said = tuple(round(crc32(f"{a.name} {c}".encode()) % 997 / 2_000, 9) for a, c in pairs)
+        return Scores(acceptance=said, evidence=((5, 60),) * len(said), backend="c")
+
+
+def varied(bundle: Bundle, count: int) -> Iterator[bytes]:
+    """The records of decisions about made-up customers: all channels, all sorts of state."""
+    sources, dice = read_mapping().sources, random.Random(4711)
+    channels, actions = list(bundle.channels), list(bundle.actions.values())
+    for number, row in enumerate(customers(count)):
+        known = {source.feature: source.read(row) for source in sources}
+        said = [
+            a_contact(
+                f"m{n}",
+                kind=dice.choice(list(ContactKind)),
+                at=NOW - timedelta(minutes=dice.randrange(60_000)),
+                channel=dice.choice(channels),
+                action=action.name,
+                group=action.group,
+                purpose=action.purpose,
+                outcome=dice.choice(["", "click", "reject"]),
+            )
+            for n, action in enumerate(dice.sample(actions, dice.randrange(8)))
+        ]
+        snapshot = a_snapshot(
+            features={**known, "service.complaints_open": dice.choice([None, 0, 1])},
+            feature_times=dict.fromkeys(
+                (*LOADED_VIEWS, "service"), NOW - dice.randrange(200) * DAY
+            ),
+            holds=(a_hold(),) if dice.random() < 0.2 else (),
+            contacts=tuple(sorted(said, key=lambda one: one.at)),
+            consents={"sales:email": dice.random() < 0.5},
+            reconciled=dice.random() < 0.95,
+        )
+        request = replace(
+            a_request(
+                dice.choice(channels),
+                Placement(name="hero"),
+                Placement(name="rail", limit=3),
+                customer=a_customer(row["customerID"]),
+                context={"page": dice.choice(["billing", "plans", "cancel", "tv"])},
+                explain=dice.random() < 0.3,
+            ),
+            seed=number * 7919,
+        )
+        decision = decide(request, snapshot, bundle, ByName())
+        yield record(request, snapshot, decision, b"k")
+
+
+def test_two_hundred_decisions_replay_in_a_process_that_hashes_otherwise(tmp_path: Path) -> None:
+    bundle = load_bundle(BUNDLES / "telco")
+    (tmp_path / "bundle.json").write_bytes(bundle.source)
+    records = list(varied(bundle, 200))
+    assert len({orjson.dumps(orjson.loads(one)["decision"]["placements"]) for one in records}) > 50
+    (tmp_path / "records").write_bytes(b"\n".join(records))
+    for hash_seed in ("1", "2"):
+        told = subprocess.run(
+            [sys.executable, "-c", ELSEWHERE, tmp_path / "bundle.json", tmp_path / "records"],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert told.stdout.split() == ["True"] * 200
