@@ -330,10 +330,13 @@ class Exploration:
     """How much is left to chance, and logged. The defaults leave nothing to it.
 
     `smoothing_evidence`: how many answers the prior counts as, against the model's evidence.
-    `thompson`: P is drawn from Beta(p n, (1 - p) n). `control_percent`: the share of customers who
-    see allowed actions in random order, another share each month. `mature_positives`: a new action
-    reaches `immature_percent` of the audience of a delivering channel, growing linearly to all of
-    it at so many positive answers; 0: everybody at once.
+    `thompson`: P is drawn from Beta(p n, (1 - p) n), n being the evidence and the smoothing's; what
+    is new is drawn as widely as its mean allows. Thresholds look at P before it is drawn.
+    `control_percent`: the share of customers who see allowed actions in random order, another share
+    each month in UTC: there no threshold and no maturity holds, everything else does.
+    `mature_positives`: a new action that sells reaches `immature_percent` of the audience of a
+    delivering channel, growing linearly to all of it at so many positive answers; 0: everybody at
+    once.
     """
 
     smoothing_evidence: float = 0.0

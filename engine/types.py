@@ -304,7 +304,9 @@ class Candidate:
     """One treatment on its way through the funnel, with its priority and the parts of it.
 
     `propensity` is P as it ranked; `model` what the model said, `smoothed` that after smoothing by
-    the prior; what is not there was not needed. `levers` names what is in L and C, in percent.
+    the prior; what is not there was not needed. `levers` names what is in C (`context:`, `volume:`)
+    and L (all others), in percent; `value:unknown` at 0 says that V was not known and counts as 1.
+    Priority is P x C x V x L, and P alone in the control slice.
     """
 
     action: str
@@ -326,7 +328,8 @@ class Offer:
     """A chosen treatment, as the channel shows it.
 
     `part_of` names the action that brought it along as a member of its package. `selection` is the
-    probability with which it was chosen out of all that could have been: 1 without exploration.
+    probability with which it, or its leader, came first of all that could have had its place: 1
+    without exploration. After the first place of a decision it counts as if P were drawn anew.
     """
 
     action: str
