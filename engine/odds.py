@@ -59,7 +59,7 @@ def of_first(chosen: int, contenders: Sequence[Contender]) -> float:
     }
     if chosen not in curves and not mine.fixed:
         return LEAST
-    if not curves.keys() - {chosen}:
+    if not curves.keys() - {chosen} and ranges[chosen][0] == floor:
         return 1.0
     found = _share(curves.get(chosen), tuple(curves.values()), floor)
     return min(1.0, max(LEAST, found))

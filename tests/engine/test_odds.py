@@ -42,6 +42,7 @@ CASES = {
     "very sure and very unsure": [drawn(0.3, 100_000), drawn(0.28, 3), drawn(0.301, 50_000)],
     "near certainty": [drawn(0.97, 40), drawn(0.99, 130), drawn(0.5, worth=13)],
     "other values": [drawn(0.02, 500, 100), drawn(0.2, 500, 10), drawn(0.6, 50, 3.5)],
+    "one drawn against one that is not": [drawn(0.875, 8, 1), fixed(0.522), drawn(0.01, worth=20)],
     "with one that is not drawn": [drawn(0.1, 100), fixed(1.05), drawn(0.12, 80), fixed(0.4)],
 }
 
