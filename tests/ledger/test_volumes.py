@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -14,15 +15,26 @@ import pytest
 from sqlalchemy import select
 
 from engine.catalog import Bundle, Period
+from engine.channels.delivery import DeliveryStatus
 from engine.errors import LiveStateUnavailable
 from engine.ledger import Ledger, keys, tables
 from engine.ledger.clock import Clock
-from engine.ledger.outcomes import Outcome
+from engine.ledger.outcomes import Outcome, Told
+from engine.ledger.sends import DeliveryPending, Sender
 from engine.live import Ask
 from engine.replay import identical
 from engine.types import Decision, Placement
-from tests.support.builders import NOW, a_bundle, a_customer, a_reach, a_volume, an_action
-from tests.support.ledgers import decided, redis_says
+from tests.support.builders import (
+    NOW,
+    a_bundle,
+    a_customer,
+    a_message,
+    a_reach,
+    a_volume,
+    an_action,
+)
+from tests.support.ledgers import FakeChannel, NoFeatures, decided, redis_says
+from tests.support.servers import Server
 from tests.support.temporal import FakeTemporal
 from workflows.rebuild import rebuild
 
@@ -34,6 +46,8 @@ CONFIRMED = replace(STOCK, used_by=frozenset({"accept"}))
 USED_AT_ONCE = a_bundle(PHONE, HELP, volumes=[STOCK])
 RESERVING = a_bundle(PHONE, HELP, volumes=[CONFIRMED])
 BUCKET = "stock|ever"
+PROCESSES = 8
+PEOPLE = 64
 MINUTE = timedelta(minutes=1)
 
 
@@ -46,6 +60,7 @@ async def offered(
     ledger: Ledger, number: int = 0, bundle: Bundle = RESERVING, **more: Any
 ) -> Decision:
     """The decision for one of many customers on the web."""
+    more.setdefault("deadline_ms", 20_000)  # sixty at once take their time
     return await decided(ledger, bundle, Ask(customer=customer(number), channel="web", **more))
 
 
@@ -73,7 +88,7 @@ async def rows(ledger: Ledger) -> list[tuple[str, str]]:
     return [(row.action, row.state) for row in found]
 
 
-async def tell(ledger: Ledger, decision: Decision, outcome: str, number: int = 0) -> Any:
+async def tell(ledger: Ledger, decision: Decision, outcome: str, number: int = 0) -> Told:
     """What the customer did with the first offer."""
     return await ledger.record_outcome(
         Outcome(
@@ -109,10 +124,10 @@ async def rebuilt(ledger: Ledger) -> None:
 async def test_however_many_ask_at_once_no_more_is_offered_than_there_is(
     ledger: Ledger, bundle: Bundle
 ) -> None:
-    decisions = await asyncio.gather(*(offered(ledger, n, bundle) for n in range(64)))
-    assert Counter(shown(one)[0] for one in decisions) == {"phone": 10, "help": 54}
+    decisions = await asyncio.gather(*(offered(ledger, n, bundle) for n in range(PEOPLE)))
+    assert Counter(shown(one)[0] for one in decisions) == {"phone": 10, "help": PEOPLE - 10}
     assert len(await members(ledger)) == 10
-    assert Counter(await rows(ledger))["phone", "freed"] <= 54
+    assert Counter(await rows(ledger))["phone", "freed"] <= PEOPLE - 10
     kept = [state for _, state in await rows(ledger) if state != "freed"]
     assert len(kept) == 10
 
@@ -223,6 +238,98 @@ async def test_each_day_has_units_of_its_own(ledger: Ledger) -> None:
     assert shown(await offered(ledger, 0, bundle)) == ["help"]
     assert [one.bucket for one in (await ledger.state(customer(0))).reserved] == []
     assert int(await redis_says(ledger, "PTTL", keys.volume("stock|2026-03-02"))) > 0
+
+
+async def test_eight_processes_offer_and_send_no_more_than_there_is(
+    ledger: Ledger, shared_valkey: Server
+) -> None:
+    maximum = 10
+    here = [
+        await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            "from tests.support.rush import main; main()",
+            str(ledger.site.data_dir),
+            shared_valkey.url,
+            str(number),
+            str(maximum),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        for number in range(PROCESSES)
+    ]
+    outputs = [(await process.communicate())[0] for process in here]
+    assert [process.returncode for process in here] == [0] * PROCESSES
+    got = b"".join(outputs).decode().split()
+    assert len(got) == len(set(got)) == maximum
+    assert set(await members(ledger)) == {f"{one}|phone" for one in got}
+    await rebuilt(ledger)
+    assert set(await members(ledger)) == {f"{one}|phone" for one in got}
+
+
+# -- sends
+
+
+async def send(
+    ledger: Ledger,
+    number: int,
+    bundle: Bundle = USED_AT_ONCE,
+    answers: Sequence[DeliveryStatus] = (DeliveryStatus.DELIVERED,),
+) -> str:
+    """What became of a message about the phone to one of many customers."""
+    channel = FakeChannel(answers=answers)
+    sender = Sender(ledger, {"email": channel}, lambda: bundle, NoFeatures())
+    at = ledger.clock.now()
+    message = a_message(f"m{number}", PHONE, customer=customer(number), at=at)
+    result = await sender.send(message)
+    return result.reason or result.status
+
+
+async def test_sends_and_offers_share_what_there_is(ledger: Ledger) -> None:
+    await asyncio.gather(*(offered(ledger, n, USED_AT_ONCE) for n in range(6)))
+    sent = Counter(await asyncio.gather(*(send(ledger, n) for n in range(6, 16))))
+    assert sent == {"delivered": 4, "volume:stock": 6}
+    assert shown(await offered(ledger, 20, USED_AT_ONCE)) == ["help"]
+
+
+async def test_a_message_about_what_is_kept_already_takes_nothing_more(ledger: Ledger) -> None:
+    await asyncio.gather(*(offered(ledger, n) for n in range(10)))
+    assert await send(ledger, 0, RESERVING) == "delivered"
+    assert await send(ledger, 10, RESERVING) == "volume:stock"
+    assert len(await members(ledger)) == 10
+
+
+async def test_a_message_that_fails_gives_its_unit_back(ledger: Ledger) -> None:
+    assert await send(ledger, 0, answers=[DeliveryStatus.REJECTED]) == "rejected"
+    assert await members(ledger) == {}
+    assert [state for _, state in await rows(ledger)] == ["freed"]
+
+
+async def test_a_message_that_fails_leaves_what_a_page_keeps_for_the_customer(
+    ledger: Ledger,
+) -> None:
+    await offered(ledger)
+    before = await members(ledger)
+    assert await send(ledger, 0, RESERVING, [DeliveryStatus.REJECTED]) == "rejected"
+    assert await members(ledger) == before
+
+
+async def test_what_was_sent_for_good_stays_used_after_a_rebuild(ledger: Ledger) -> None:
+    later(ledger, 0)
+    assert await send(ledger, 0) == "delivered"
+    assert await send(ledger, 0) == "delivered"
+    later(ledger, 10_000)
+    await rebuilt(ledger)
+    assert await members(ledger) == {f"{customer(0)}|phone": float("inf")}
+
+
+async def test_a_message_whose_delivery_is_unknown_keeps_its_unit(ledger: Ledger) -> None:
+    with pytest.raises(DeliveryPending):
+        await send(ledger, 0, answers=[DeliveryStatus.UNKNOWN])
+    assert len(await members(ledger)) == 1
+    await rebuilt(ledger)
+    assert len(await members(ledger)) == 1
+    assert await send(ledger, 0) == "delivered"
+    assert len(await members(ledger)) == 1
 
 
 # -- outcomes
