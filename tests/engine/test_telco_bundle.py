@@ -5,26 +5,30 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.bundle import bundle_from_source, load_bundle
 from engine.bundle_keys import COMMERCIAL_FACTS
-from engine.catalog import Action, Bundle, Window
+from engine.catalog import Action, Bundle, Scope, Window
 from engine.decide import decide
 from engine.expressions import expressions
 from engine.ledger.site import BUNDLES
 from engine.names import ROOTS
 from engine.treatments import PLACEHOLDER
 from engine.types import (
+    Contact,
     ContactKind,
     Decision,
     Hold,
     JourneyState,
     Level,
+    Placement,
     Request,
     Scalar,
     Scores,
@@ -88,9 +92,11 @@ def answer(
     *,
     channel: str = "web",
     churn: float = 0.25,
-    context: Mapping[str, str] | None = None,
+    context: Mapping[str, Scalar] | None = None,
     complaint: bool = False,
     reconciled: bool = True,
+    places: int = 1,
+    **known: Any,
 ) -> Decision:
     request = Request(
         decision_id="d1",
@@ -98,22 +104,43 @@ def answer(
         channel=channel,
         now=NOW,
         seed=1,
+        placements=(Placement(limit=places),),
         context=context or {},
         explain=True,
     )
+    journey = JourneyState(id="j1", kind="complaint", stage="open", since=NOW)
     snapshot = Snapshot(
         customer="c1",
         reconciled=reconciled,
         features=features,
         feature_times={name.split(".")[0]: NOW for name in features},
         holds=(a_hold(),) if complaint else (),
-        journeys=(JourneyState(id="j1", kind="complaint", stage="open", since=NOW),) * complaint,
+        journeys=known.pop("journeys", (journey,) * complaint),
+        **known,
     )
     return decide(request, snapshot, BUNDLE, ChurnOf(churn))
 
 
 def undropped(decision: Decision) -> list[str]:
     return [candidate.action for candidate in decision.candidates if not candidate.drops]
+
+
+def stopped_by(decision: Decision, action: str) -> set[str]:
+    return {d.rule for one in decision.candidates if one.action == action for d in one.drops}
+
+
+def happened(action: str, kind: ContactKind, days: float, outcome: str = "") -> Contact:
+    found, at = BUNDLE.actions[action], NOW - timedelta(days=days)
+    return Contact(
+        id=f"{action}:{days}:{outcome}",
+        kind=kind,
+        at=round(at.timestamp() * 1000),
+        channel="web",
+        action=action,
+        group=found.group,
+        purpose=found.purpose,
+        outcome=outcome,
+    )
 
 
 def a_hold() -> Hold:
@@ -351,6 +378,132 @@ def test_values_of_real_customers_are_expected_contributions() -> None:
                 if not candidate.drops:
                     low, high = spans.get(BUNDLE.actions[candidate.action].purpose, (5, 20))
                     assert low <= (candidate.value or 0) <= high, candidate.action
+
+
+def test_it_uses_every_kind_of_term() -> None:
+    left_out = [one.name for one in fields(BUNDLE) if not getattr(BUNDLE, one.name)]
+    assert left_out == ["week_starts", "models"]  # a week starts on Monday, which is 0
+    treatments = [treatment for action in ACTIONS for treatment in action.treatments]
+    for used in ("requires", "brings", "only_as_member", "margin", "mandatory", "starts"):
+        assert any(getattr(action, used) for action in ACTIONS), used
+    for used in ("rules", "needs", "preference", "placement"):
+        assert any(getattr(treatment, used) for treatment in treatments), used
+    assert {action.exempt for action in ACTIONS} >= {"service", "legal", "transactional"}
+    assert {hours.waits for hours in BUNDLE.quiet_hours} == {True, False}
+    assert {limit.scope for limit in BUNDLE.limits} >= {Scope.CUSTOMER, Scope.HOUSEHOLD}
+
+
+@pytest.mark.parametrize(
+    ("context", "sells"),
+    [
+        ({}, True),
+        ({"reason": "sales"}, True),
+        ({"reason": "technical"}, False),
+        ({"reason": "technical", "resolved": True}, False),
+        ({"reason": "technical", "resolved": True, "mood": "upset"}, False),
+        ({"reason": "technical", "resolved": False, "mood": "calm"}, False),
+        ({"reason": "technical", "resolved": True, "mood": "calm"}, True),
+    ],
+    ids=str,
+)
+def test_in_a_service_call_something_is_sold_only_once_it_is_solved_in_a_good_mood(
+    context: Mapping[str, Scalar], sells: bool
+) -> None:
+    decision = answer(DSL_CUSTOMER, channel="call", context=context)
+    assert any(BUNDLE.actions[name].purpose == "sales" for name in undropped(decision)) is sells
+    by_rule = "fits-the-contact" in stopped_by(decision, "upgrade-fiber")
+    assert by_rule is not sells
+
+
+def test_the_script_of_a_call_knows_what_was_said_before() -> None:
+    def script(*contacts: Contact) -> str:
+        decision = answer(DSL_CUSTOMER, channel="call", contacts=contacts)
+        return decision.offers[0].treatment
+
+    assert script() == "upgrade-fiber.call"
+    lately = happened("upgrade-fiber", ContactKind.IMPRESSION, days=2)
+    assert script(lately) == "upgrade-fiber.call:seen-online"
+    assert (
+        script(happened("upgrade-fiber", ContactKind.IMPRESSION, days=20)) == "upgrade-fiber.call"
+    )
+
+
+def test_who_looks_at_bills_reads_the_amount_if_it_is_known() -> None:
+    context = {"page": "billing"}
+    told = {one.treatment for one in answer(DSL_CUSTOMER, context=context, places=50).offers}
+    assert "billing-help.web:with-the-amount" in told
+    unknown = {name: v for name, v in DSL_CUSTOMER.items() if not name.startswith("billing.")}
+    told = {one.treatment for one in answer(unknown, context=context, places=50).offers}
+    assert {"billing-help.web"} == {one for one in told if one.startswith("billing-help")}
+
+
+def test_who_paid_late_is_offered_nothing_that_hardly_earns_anything() -> None:
+    late = {**DSL_CUSTOMER, "behaviour.payments_failed_90d": 1}
+    assert stopped_by(answer(late), "device-protection") == {"margin:late-payers"}
+    assert stopped_by(answer(DSL_CUSTOMER), "device-protection") == set()
+    assert stopped_by(answer(late), "upgrade-fiber") == set()
+
+
+def test_a_no_is_heard_for_three_months() -> None:
+    def stopped(days: float) -> set[str]:
+        no = happened("upgrade-fiber", ContactKind.RESPONSE, days=days, outcome="reject")
+        return stopped_by(answer(DSL_CUSTOMER, contacts=(no,)), "upgrade-fiber")
+
+    assert stopped(89.9) == {"policy:said-no"}
+    assert stopped(90.1) == set()
+
+
+def test_three_times_without_an_answer_is_enough_for_a_while() -> None:
+    seen = [happened("streaming-tv", ContactKind.IMPRESSION, days=days) for days in (10, 9, 8)]
+    assert stopped_by(answer(DSL_CUSTOMER, contacts=seen), "streaming-tv") == {
+        "policy:nobody-looked"
+    }
+    answered = happened("streaming-tv", ContactKind.RESPONSE, days=7.9, outcome="click")
+    assert not stopped_by(answer(DSL_CUSTOMER, contacts=(*seen, answered)), "streaming-tv")
+
+
+def test_nobody_is_surveyed_while_something_is_under_way_or_shortly_after_a_complaint() -> None:
+    renewal = JourneyState(id="r1", kind="renewal", stage="approached", since=NOW)
+    found = answer(DSL_CUSTOMER, journeys=(renewal,))
+    assert stopped_by(found, "satisfaction-survey") == {"nothing-is-under-way"}
+    word = happened("complaint-apology", ContactKind.DISPATCH, days=13)
+    found = answer(DSL_CUSTOMER, contacts=(word,))
+    assert stopped_by(found, "satisfaction-survey") == {"complaint-has-settled"}
+    assert stopped_by(answer(DSL_CUSTOMER), "satisfaction-survey") == set()
+
+
+def test_the_welcome_router_is_offered_while_stocks_last() -> None:
+    newcomer = {**DSL_CUSTOMER, "contract.tenure_months": 3}
+    offered = {one.action for one in answer(newcomer, places=50).offers}
+    assert "welcome-router" in offered
+    gone = answer(newcomer, places=50, volumes={"welcome-routers|ever": 500})
+    assert "welcome-router" not in {one.action for one in gone.offers}
+    assert stopped_by(gone, "welcome-router") == {"volume:welcome-routers"}
+
+
+def test_the_protection_pack_brings_its_members_where_there_is_room() -> None:
+    wants_more = {
+        **DSL_CUSTOMER,
+        "services.internet": "Fiber optic",
+        "services.count": 4,
+        "services.online_backup": False,
+        "services.streaming_tv": True,
+    }
+    offers = answer(wants_more, places=3).offers
+    assert [(one.action, one.part_of) for one in offers] == [
+        ("home-protection-pack", None),
+        ("online-security-suite", "home-protection-pack"),
+        ("online-backup", "home-protection-pack"),
+    ]
+    (alone,) = answer(wants_more).offers
+    assert alone.action == "online-security-suite"
+
+
+def test_only_journeys_and_marketing_wait_for_the_morning() -> None:
+    for hours in BUNDLE.quiet_hours:
+        assert not hours.reach.purposes & {"service", "collections"}
+    commercial = {action.name for action in ACTIONS if "commercial" in action.tags}
+    assert not any(BUNDLE.actions[name].exempt for name in commercial)
 
 
 def test_it_is_the_bundle_that_a_stack_loads_unless_told_otherwise(tmp_path: Path) -> None:
