@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.bundle import bundle_from_source
 from engine.bundle_keys import (
@@ -43,6 +45,7 @@ from engine.catalog import (
     Window,
     Zone,
 )
+from engine.errors import InvalidBundle
 from engine.types import ContactKind, Stage
 from tests.support.written import refusals, shop
 
@@ -429,3 +432,23 @@ def test_every_word_that_is_chosen_from_is_in_the_manual(words: Sequence[str]) -
 def test_every_outcome_that_is_known_is_in_the_manual() -> None:
     known = under("### `policies`")
     assert [word for word in (*EVENTS, *ANSWERS) if f"`{word}`" not in known] == []
+
+
+@given(
+    at=st.integers(0, len(EVERYTHING) - 1),
+    cut=st.integers(0, 40),
+    put=st.text(alphabet="abxz -_:[]{}#'\"\n\t0.*&!|>", max_size=6),
+)
+@settings(max_examples=300, deadline=None)
+def test_damaged_terms_are_refused_with_places_or_still_load(
+    tmp_path_factory: pytest.TempPathFactory, at: int, cut: int, put: str
+) -> None:
+    damaged = EVERYTHING[:at] + put + EVERYTHING[at + cut :]
+    found: list[str] = []
+    try:
+        bundle = shop(tmp_path_factory.mktemp("damaged"), damaged, MARGIN)
+        again = bundle_from_source(bundle.source) == bundle
+    except InvalidBundle as error:
+        again, found = True, error.problems
+    assert again
+    assert all(re.match(r"(shop|terms)\.yaml:\d+: .", problem) for problem in found), found
