@@ -91,6 +91,13 @@ def test_a_single_feature_that_is_too_old_is_named_unless_it_is_not_there() -> N
     assert stale(bundle, snapshot) == ("service.x is 3 days old; 24 hours are allowed",)
 
 
+def test_a_view_whose_name_begins_alike_is_another_one() -> None:
+    bundle = a_bundle(max_ages={"serv": DAY, "service.xy": DAY})
+    snapshot = a_snapshot(features={"service.x": 1, "service.xyz": 2}, feature_times={})
+    assert known_features(snapshot, bundle, NOW).features == snapshot.features
+    assert stale(bundle, snapshot) == ()
+
+
 def test_an_age_of_hours_is_told_in_hours() -> None:
     bundle = a_bundle(max_ages={"service": timedelta(hours=1)})
     snapshot = a_snapshot(feature_times={**TIMES, "service": NOW - timedelta(hours=5)})

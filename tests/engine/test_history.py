@@ -123,6 +123,12 @@ def test_an_outcome_ignore_counts_at_its_own_time_and_in_place_of_what_it_speaks
     assert ignored(an_impression(ago(days=5)), said) == [(ago(days=4), said)]
 
 
+def test_what_a_clock_ahead_of_ours_wrote_is_not_ignored_yet() -> None:
+    said = a_response("ignore", NOW + MS)
+    assert ignored(said, an_impression(NOW + MS)) == []
+    assert ignored(said, now=NOW + MS) == [(NOW + MS, said)]
+
+
 @st.composite
 def any_contacts(draw: st.DrawFn) -> list[Contact]:
     """What may have happened with two actions on two channels."""
