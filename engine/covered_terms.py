@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from engine import names
+from engine.catalog import Bundle, Treatment
 from engine.played import STOPPED, Item, Played, both, item
 from engine.shelf import shelf
 from engine.types import Level, Stage
@@ -106,10 +107,12 @@ def _exemptions(played: Played) -> Iterator[Item]:
 
 
 def _journeys(played: Played) -> Iterator[Item]:
-    """Each journey with terms may start in one case, and not in another."""
-    for kind in sorted(played.bundle.journeys):
+    """Each journey with terms may start in one case, and not in another if they bound it."""
+    for kind, terms in sorted(played.bundle.journeys.items()):
         asked = {seen.may_start for seen in played.seen if seen.case.starts == kind}
-        yield both("journey", kind, False in asked, True in asked)
+        bounds = (terms.starts_maximum, terms.running_maximum)
+        free = not terms.not_while and bounds == (None, None)
+        yield both("journey", kind, free or False in asked, True in asked)
 
 
 def _levels(played: Played) -> Iterator[Item]:
@@ -119,9 +122,42 @@ def _levels(played: Played) -> Iterator[Item]:
 
 
 def _stages(played: Played) -> Iterator[Item]:
+    """Each stage that can stop something in this bundle."""
     found = {stop.drop.stage for stop in played.stops}
     for stage in Stage:
-        yield item("stage", stage.value, stage not in found and STOPPED)
+        if _REACHED.get(stage, _always)(played.bundle):
+            yield item("stage", stage.value, stage not in found and STOPPED)
+
+
+def _always(_: Bundle) -> bool:
+    return True
+
+
+def _places(bundle: Bundle) -> Iterator[tuple[Treatment, ...]]:
+    """What can be said of each action on each channel."""
+    for channel in bundle.channels:
+        for place in shelf(bundle, channel).values():
+            yield (*place.own, *place.like)
+
+
+_REACHED: Mapping[Stage, Callable[[Bundle], object]] = {
+    Stage.AVAILABILITY: lambda b: any(a.starts or a.ends for a in b.actions.values()),
+    Stage.EXCLUSION: lambda b: b.exclusions,
+    Stage.CHANNEL: lambda b: any(not said for said in _places(b)),
+    Stage.HOLD: lambda b: b.holds,
+    Stage.TREATMENT: lambda b: any(
+        said and all(one.needs or one.rules for one in said) for said in _places(b)
+    ),
+    Stage.SESSION: lambda b: b.session.silenced_by or b.session.most_shown,
+    Stage.CONTACT_POLICY: lambda b: b.policies,
+    Stage.CONTACT_LIMIT: lambda b: b.limits,
+    Stage.QUIET_HOURS: lambda b: b.quiet_hours,
+    Stage.MATURITY: lambda b: b.exploration.mature_positives,
+    Stage.PACKAGE: lambda b: any(a.requires or a.only_as_member for a in b.actions.values()),
+    Stage.VOLUME: lambda b: b.volumes,
+    Stage.PLACEMENT: lambda b: b.placements,
+}
+"""When a stage can stop something; what is not here always can."""
 
 
 PARTS = (_terms, _holds, _consents, _session, _ages, _exemptions, _journeys, _levels, _stages)

@@ -15,8 +15,8 @@ from engine.types import Arm, Decision, Drop, Level, Request, Scalar, Scores, Sn
 class Said:
     """What the models say in a case: scores of the customer, and acceptance by action.
 
-    `scored`: only so many actions are scored before the time is over; `missing`: models that can't
-    say anything.
+    `evidence` is that of each action, under `*` that of all others. `scored`: only so many actions
+    are scored before the time is over; `missing`: models that can't say anything.
     """
 
     customer: Mapping[str, float] = field(default_factory=dict[str, float])
@@ -32,7 +32,8 @@ class Said:
     def acceptance_of(self, pairs: Sequence[tuple[Action, str]]) -> Scores:
         """Acceptance by action, as far as the time goes."""
         asked = [action.name for action, _ in pairs][: self.scored]
-        evidence = tuple(self.evidence.get(name, (0, 0)) for name in asked)
+        usual = self.evidence.get("*", (0, 0))
+        evidence = tuple(self.evidence.get(name, usual) for name in asked)
         return Scores(
             acceptance=tuple(self.acceptance.get(name) for name in asked),
             evidence=evidence if self.evidence else (),
@@ -48,10 +49,10 @@ class ExpectedDrop:
     until: datetime | None = None
 
     def is_met_by(self, drop: Drop) -> bool:
-        """Whether this is the expected drop; `limit:x` may be written as `x`."""
+        """Whether this is the expected drop; `hold:complaint:4711` may be written `complaint`."""
         if drop.stage is not self.stage or (self.until and drop.until != self.until):
             return False
-        return self.rule is None or self.rule in (drop.rule, drop.rule.partition(":")[2])
+        return self.rule is None or f":{self.rule}:" in f":{drop.rule}:"
 
     def words(self) -> str:
         """As a case writes it."""

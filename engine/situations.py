@@ -29,7 +29,7 @@ KEYS = (
     *("missing_models", "consents", "holds", "contacts", "account", "household", "journeys"),
     *("session", "used", "kept", "remembered", "unreconciled"),
 )
-_CONSENTS = {"granted": True, "refused": False}
+_CONSENTS = ("granted", "refused")
 Read = TypeVar("Read")
 
 
@@ -73,10 +73,15 @@ class Reader:
 
     def said(self) -> Said:
         """What the models say."""
+        known = dict(self._each("models", lambda name, entry: (name, entry)))
         return Said(
-            customer=dict(self._each("models", self._number)),
+            customer={
+                name: self._number(name, entry)
+                for name, entry in known.values()
+                if entry.value is not None
+            },
             acceptance=dict(self._each("scores", self._number, self.bundle.actions)),
-            evidence=dict(self._each("evidence", self._evidence, self.bundle.actions)),
+            evidence=dict(self._each("evidence", self._evidence, {*self.bundle.actions, "*"})),
             scored=self.fields.whole("scored", 0, 1_000) if "scored" in self.fields else None,
             missing=self.fields.words("missing_models"),
         )
@@ -109,12 +114,19 @@ class Reader:
     # -- what was said and done
 
     def _consents(self) -> dict[str, bool]:
-        known = [f"{p}:{c}" for p in self.bundle.purposes for c in self.bundle.channels]
-        found = self._each("consents", lambda _, entry: entry, known)
-        for _, entry in (pairs := list(found)):
+        """By `purpose:channel`; a purpose alone means every channel."""
+        bundle, found = self.bundle, dict[str, bool]()
+        pairs = {f"{p}:{c}": (p, c) for p in bundle.purposes for c in bundle.channels}
+        for name, entry in self._each(
+            "consents", lambda _, entry: entry, {*pairs, *bundle.purposes}
+        ):
             if entry.value not in _CONSENTS:
                 self.problems.note(entry, f"{entry.value!r} is no consent; write granted, refused")
-        return {name: _CONSENTS.get(str(entry.value), False) for name, entry in pairs}
+            meant = (
+                [name] if name in pairs else [f"{name}:{channel}" for channel in bundle.channels]
+            )
+            found |= dict.fromkeys(meant, entry.value == "granted")
+        return found
 
     def _contacts(self, key: str) -> tuple[Contact, ...]:
         value = self.fields.place(key).value if key in self.fields else ()
