@@ -271,6 +271,12 @@ def test_what_is_not_answered_in_time_is_ignored_when_the_time_is_over() -> None
         assert end(policy, late, answers_within=DAY) == NOW - 2 * DAY + 10 * DAY
 
 
+def test_only_what_a_policy_reaches_is_ignored_for_it() -> None:
+    policy = a_policy(outcomes=["ignore"], times=1, per="customer", channels=["web"])
+    assert end(policy, [a_contact(action="card", channel="email", at=NOW - 4 * DAY)]) is None
+    assert end(policy, seen(4 * DAY), action="other-card") == NOW + 9 * DAY
+
+
 def test_an_answer_on_another_channel_is_an_answer() -> None:
     policy = a_policy(outcomes=["ignore"], times=1, channels=["web"], per_channel=True)
     assert end(policy, seen(4 * DAY)) is not None

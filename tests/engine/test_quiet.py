@@ -198,6 +198,14 @@ def test_quiet_hours_keep_to_the_clock_when_it_is_changed(
         assert ends(hours, until, there(zone)) is None
 
 
+def test_quiet_hours_that_have_begun_go_on_though_the_clock_shows_the_day_before_again() -> None:
+    early = quiet_hours("early", "00:00", "06:00")
+    goose_bay = "America/Goose_Bay"
+    again = at("2010-11-06T23:30", goose_bay, fold=1)  # it was midnight half an hour before
+    assert ends(early, again, there(goose_bay)) == at("2010-11-07T06:00", goose_bay)
+    assert ends(early, at("2010-11-06T23:30", goose_bay), there(goose_bay)) is None
+
+
 CHANGES = (
     ("Europe/Amsterdam", datetime(2026, 3, 29, 1, tzinfo=UTC)),
     ("Europe/Amsterdam", datetime(2026, 10, 25, 1, tzinfo=UTC)),

@@ -122,8 +122,22 @@ def test_it_does_not_matter_on_which_clock_the_present_is_told(
 def test_a_rolling_day_is_24_hours_though_the_clocks_are_changed() -> None:
     amsterdam = ZoneInfo("Europe/Amsterdam")
     noon_before = datetime(2026, 3, 28, 12, tzinfo=amsterdam)
-    leaves = left(Window(length=DAY), noon_before, clocks("Europe/Amsterdam"))
-    assert leaves.astimezone(amsterdam) == datetime(2026, 3, 29, 13, tzinfo=amsterdam)
+    one_after = datetime(2026, 3, 29, 13, tzinfo=amsterdam)
+    there = clocks("Europe/Amsterdam")
+    assert left(Window(length=DAY), noon_before, there) == one_after.astimezone(UTC)
+    assert opened(Window(length=DAY), one_after, there) == noon_before.astimezone(UTC)
+
+
+@pytest.mark.parametrize("week_starts", range(7))
+def test_a_week_that_has_begun_goes_on_though_the_clock_shows_the_day_before_again(
+    week_starts: int,
+) -> None:
+    there = clocks("America/Goose_Bay", week_starts)
+    midnight, again = datetime(2010, 11, 7, 3, tzinfo=UTC), datetime(2010, 11, 7, 3, 30, tzinfo=UTC)
+    assert again.astimezone(there.customer).date() < midnight.astimezone(there.customer).date()
+    week = Window(period=Period.WEEK, zone=Zone.CUSTOMER)
+    assert left(week, again, there) == left(week, midnight, there)
+    assert opened(week, again, there) == opened(week, midnight, there)
 
 
 @pytest.mark.parametrize(
