@@ -39,6 +39,7 @@ from api.journeys import (
     interface_address,
 )
 from api.knowledge import LedgerKnowledge
+from api.memberships import MembershipChange, MembershipReply, MembershipRoutes, Memberships
 from api.metrics import CountInFlight, Metrics
 from api.outcomes import OutcomeReply, OutcomeRequest, OutcomeRoutes, Outcomes
 from api.readiness import Readiness
@@ -69,6 +70,8 @@ SHOWN = (
     HoldRequest,
     InboxReply,
     JourneysReply,
+    MembershipChange,
+    MembershipReply,
     OutcomeReply,
     OutcomeRequest,
     ReplayReply,
@@ -102,6 +105,7 @@ class Parts:
     silences: Silences
     records: Records
     outcomes: Outcomes
+    memberships: Memberships
     visibility: Visibility
     bundle: Callable[[], Bundle]
     now: Callable[[], datetime]
@@ -137,6 +141,7 @@ def routes_of(
     | OutcomeRoutes
     | EventRoutes
     | CustomerRoutes
+    | MembershipRoutes
     | JourneyRoutes
     | Readiness,
     ...,
@@ -176,6 +181,7 @@ def routes_of(
             bundle=bundle,
             now=now,
         ),
+        MembershipRoutes(customers=customers, memberships=parts.memberships),
         JourneyRoutes(visibility=parts.visibility, customers=customers, ui=parts.temporal_ui),
         parts.readiness,
     )
@@ -196,6 +202,7 @@ def wired(stack: StackParts, metrics: Metrics | None = None) -> Parts:
         silences=ledger,
         records=ledger,
         outcomes=ledger,
+        memberships=ledger.memberships,
         visibility=TemporalVisibility(stack.client),
         bundle=stack.bundle,
         now=ledger.clock.now,

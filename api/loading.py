@@ -1,10 +1,11 @@
-"""`tactful load customers`: a table into the feature store, and its consents into the ledger."""
+"""`tactful load customers`: a table into the feature store, what else it says into the ledger."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.catalog import Scope
 from engine.ledger import open_ledger
 from engine.ledger.site import Site
 from feature_store.load import Summary, load_customers
@@ -19,7 +20,9 @@ async def load_table(
     separator: str,
     progress: Callable[[int], None],
 ) -> Summary:
-    """Load customers, remember their names and keep the consents that are new.
+    """Load customers, remember their names and memberships, keep the consents that are new.
+
+    An empty cell says nothing of an account or household: who is in one stays there.
 
     Raises InvalidInput when the table as a whole can't be read.
     """
@@ -34,5 +37,11 @@ async def load_table(
             for kind, alias in known.aliases.items()
         ]
         await ledger.customers.remember_all(names, aliases)
+        members = [
+            (known.customer, Scope(scope), circle)
+            for known in summary.customers
+            for scope, circle in known.memberships.items()
+        ]
+        await ledger.memberships.join_all(members)
         await ledger.set_first_consents(summary.consents)
         return summary

@@ -32,11 +32,14 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """A customer's names: the reference inside, the id outside, and aliases such as email."""
+    """A customer's names: the reference inside, the id outside, and aliases such as email; and the
+    account or household, by scope.
+    """
 
     customer: str
     external_id: str
     aliases: Mapping[str, str] = field(default_factory=dict[str, str])
+    memberships: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,11 +173,11 @@ def _customer(reading: _Reading, line: Line) -> tuple[_Customer | None, list[str
     if reasons:
         return None, reasons
     customer = reference(reading.key, external_id)
-    aliases = {kind: line.cells[column] for kind, column in rules.aliases.items()}
     known = Known(
         customer=customer,
         external_id=external_id,
-        aliases={kind: alias for kind, alias in aliases.items() if alias},
+        aliases=_filled(line.cells, rules.aliases),
+        memberships=_filled(line.cells, rules.memberships),
     )
     consents = tuple(
         Consent(
@@ -188,6 +191,11 @@ def _customer(reading: _Reading, line: Line) -> tuple[_Customer | None, list[str
         for purpose, channel, granted in _said(external_id, line.cells, rules)
     )
     return _Customer(known=known, values=values, label=label, consents=consents), []
+
+
+def _filled(cells: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, str]:
+    named = {name: cells[column] for name, column in columns.items()}
+    return {name: cell for name, cell in named.items() if cell}
 
 
 def _values(cells: Mapping[str, str], rules: MappingFile) -> tuple[dict[str, Scalar], list[str]]:

@@ -83,18 +83,21 @@ class ConsentColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappingFile:
-    """A whole mapping: the id column, the features, and optionally label, aliases, consents."""
+    """A whole mapping: the id column, the features, and optionally label, aliases, memberships,
+    consents.
+    """
 
     id_column: str
     sources: tuple[Source, ...]
     label: tuple[str, str, Mapping[str, bool]] | None = None
     aliases: Mapping[str, str] = field(default_factory=dict[str, str])
+    memberships: Mapping[str, str] = field(default_factory=dict[str, str])
     consents: tuple[ConsentColumn, ...] = ()
 
     @property
     def columns(self) -> frozenset[str]:
         """The columns that the table must have; the label's may be absent."""
-        names = {self.id_column, *self.aliases.values()}
+        names = {self.id_column, *self.aliases.values(), *self.memberships.values()}
         for source in self.sources:
             names.update(source.columns, source.blank_if)
         names.update(consent.column for consent in self.consents)
@@ -119,16 +122,20 @@ def read_mapping(path: Path = TELCO) -> MappingFile:
 
 
 def _mapping(raw: Mapping[str, Any]) -> MappingFile:
-    _only(raw, {"id", "label", "features", "aliases", "consents"}, "the file")
+    keys = {"id", "label", "features", "aliases", "memberships", "consents"}
+    _only(raw, keys, "the file")
     if not isinstance(raw.get("id"), str):
         raise ValueError("`id` must name the column that holds the customer's id")
     features = _table(raw.get("features"), "`features`")
     label = raw.get("label")
+    memberships = _texts(raw.get("memberships") or {}, "`memberships`")
+    _only(memberships, {"account", "household"}, "`memberships`")
     return MappingFile(
         id_column=raw["id"],
         sources=tuple(_source(name, _table(each, name)) for name, each in features.items()),
         label=None if label is None else _label(_table(label, "`label`")),
         aliases=_texts(raw.get("aliases") or {}, "`aliases`"),
+        memberships=memberships,
         consents=tuple(_consent(each) for each in raw.get("consents") or ()),
     )
 

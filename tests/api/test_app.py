@@ -23,6 +23,8 @@ CONTRACT = {
     ("get", "/v1/customers/{customer}"),
     ("get", "/v1/customers/{customer}/inbox"),
     ("put", "/v1/customers/{customer}/consents"),
+    ("get", "/v1/customers/{customer}/memberships"),
+    ("put", "/v1/customers/{customer}/memberships"),
     ("post", "/v1/customers/{customer}/holds"),
     ("delete", "/v1/customers/{customer}/holds/{hold}"),
     ("get", "/v1/journeys"),

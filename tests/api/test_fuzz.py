@@ -53,6 +53,7 @@ CALLS: tuple[tuple[str, str, str, Mapping[str, Any]], ...] = (
     ("POST", "/v1/events", "application/cloudevents-batch+json", EVENT),
     ("POST", "/v1/customers/a/holds", JSON, HOLD),
     ("PUT", "/v1/customers/a/consents", JSON, CONSENT),
+    ("PUT", "/v1/customers/a/memberships", JSON, {"account": "a", "household": None}),
 )
 
 STACK = FakeStack()

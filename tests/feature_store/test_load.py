@@ -247,6 +247,7 @@ async def test_any_table_loads_with_a_mapping(redis: Redis, site: Site, tmp_path
         """
         id: Kunde
         aliases: {email: Mail}
+        memberships: {household: Haushalt}
         consents:
           - purposes: [sales, survey]
             channel: email
@@ -264,16 +265,17 @@ async def test_any_table_loads_with_a_mapping(redis: Redis, site: Site, tmp_path
     )
     table = tmp_path / "kunden.csv"
     table.write_text(
-        "Kunde;Mail;OptIn;Vertrag;Monate;Zahlung;Notiz\n"
-        'k1;a@b.c;ja;Monat;3;Lastschrift;"zwei\nZeilen"\n'
-        "k2;;nein;;4;Rechnung;\n"
-        "k3;;;Tag;4;Rechnung;\n"
+        "Kunde;Mail;Haushalt;OptIn;Vertrag;Monate;Zahlung;Notiz\n"
+        'k1;a@b.c;h1;ja;Monat;3;Lastschrift;"zwei\nZeilen"\n'
+        "k2;;;nein;;4;Rechnung;\n"
+        "k3;;;;Tag;4;Rechnung;\n"
     )
     summary = await load_customers(site, redis, table, mapping=mapping, separator=";")
     assert [str(problem) for problem in summary.problems] == [
         "line 5: Vertrag is 'Tag': allowed are 'Monat', 'Jahr'"
     ]
     assert summary.customers[0].aliases == {"email": "a@b.c"}
+    assert [known.memberships for known in summary.customers] == [{"household": "h1"}, {}]
     given = {(each.customer, each.purpose): each.granted for each in summary.consents}
     assert given == {
         (reference(KEY, "k1"), "sales"): True,
@@ -303,6 +305,7 @@ async def test_any_table_loads_with_a_mapping(redis: Redis, site: Site, tmp_path
             "consents: [{purposes: sales, channel: email, column: b, granted: ['1']}]",
             "`purposes` must be a list",
         ),
+        ("id: a\nfeatures: {}\nmemberships: {family: b}", "`memberships`: .*household"),
     ],
 )
 async def test_a_wrong_mapping_says_what_would_be_right(

@@ -14,7 +14,7 @@ import httpx
 from api.app import Parts, create_app
 from api.journeys import JourneyRun
 from api.readiness import Check, Readiness
-from engine.catalog import Bundle, Channel, Purpose
+from engine.catalog import Bundle, Channel, Purpose, Scope
 from engine.errors import TactfulError, UnknownBundle, UnknownChannel, UnknownDecision
 from engine.ledger.clock import Clock
 from engine.ledger.outcomes import Outcome, Told
@@ -121,6 +121,22 @@ ACCEPTED = Accepted(accepted=1, duplicates=0, journeys=("j",), pending=False)
 
 
 @dataclass(slots=True)
+class FakeMemberships:
+    """Who is in which account and household."""
+
+    joined: dict[tuple[str, Scope], str] = field(default_factory=dict[tuple[str, Scope], str])
+
+    async def join(self, customer: str, scope: Scope, external_id: str) -> None:
+        self.joined[customer, scope] = external_id
+
+    async def leave(self, customer: str, scope: Scope) -> None:
+        self.joined.pop((customer, scope), None)
+
+    async def of(self, customer: str) -> Mapping[Scope, str]:
+        return {scope: name for (one, scope), name in self.joined.items() if one == customer}
+
+
+@dataclass(slots=True)
 class FakeStack:
     """Everything behind the doors. `changes` holds all that was asked to be done, in order."""
 
@@ -141,6 +157,7 @@ class FakeStack:
     changes: list[Any] = field(default_factory=list[Any])
     queries: list[tuple[str, int, bytes]] = field(default_factory=list[tuple[str, int, bytes]])
     names: dict[str, str] = field(default_factory=dict[str, str])
+    memberships: FakeMemberships = field(default_factory=FakeMemberships)
     required: dict[str, Check] = field(default_factory=dict[str, Check])
     desired: dict[str, Check] = field(default_factory=dict[str, Check])
 
@@ -231,6 +248,7 @@ class FakeStack:
             silences=self,
             records=self,
             outcomes=self,
+            memberships=self.memberships,
             visibility=self,
             bundle=lambda: self.bundle,
             now=lambda: NOW,
