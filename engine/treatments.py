@@ -21,9 +21,7 @@ def unfit(treatment: Treatment, lookup: Lookup) -> Iterator[Drop]:
         if scalar(lookup(name)) is None:
             detail = f"{treatment.id} tells {name}, which is not known or too old"
             yield Drop(stage=Stage.TREATMENT, rule=f"needs:{name}", detail=detail)
-    for rule in treatment.rules:
-        if (drop := failed(rule, Stage.TREATMENT, lookup)) is not None:
-            yield drop
+    yield from failed(treatment.rules, lookup, Stage.TREATMENT)
 
 
 def fitting(place: Place, placement: str, tone: str | None, lookup: Lookup) -> Treatment | None:
