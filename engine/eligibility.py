@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, time, tzinfo
 
 from engine.catalog import Action, Rule
@@ -26,14 +26,17 @@ def unavailable(action: Action, now: datetime, calendar: tzinfo) -> Drop | None:
 
 def failed_rules(action: Action, lookup: Lookup) -> Iterator[Drop]:
     """The rules that an action does not pass, in stage order. Unknown counts as each rule says."""
-    return failed(action.rules, lookup)
+    for rule in action.rules:
+        if rule.condition.evaluate(lookup) is not True:
+            drop = failed(rule, rule.stage, lookup)
+            if drop is not None:
+                yield drop
 
 
-def failed(rules: Iterable[Rule], lookup: Lookup, stage: Stage | None = None) -> Iterator[Drop]:
-    """The rules that are false, or unknown and don't let that pass; told as of `stage` if given."""
-    for rule in rules:
-        passed = rule.condition.evaluate(lookup)
-        if passed is True or (passed is None and rule.unknown_passes):
-            continue
-        detail = f"not known: {rule.because}" if passed is None else rule.because
-        yield Drop(stage=stage or rule.stage, rule=rule.name, detail=detail)
+def failed(rule: Rule, stage: Stage, lookup: Lookup) -> Drop | None:
+    """Why one rule stops what it is about: it is false, or unknown and does not let that pass."""
+    passed = rule.condition(lookup)
+    if passed is True or (passed is None and rule.unknown_passes):
+        return None
+    detail = f"not known: {rule.because}" if passed is None else rule.because
+    return Drop(stage=stage, rule=rule.name, detail=detail)

@@ -21,7 +21,9 @@ def unfit(treatment: Treatment, lookup: Lookup) -> Iterator[Drop]:
         if scalar(lookup(name)) is None:
             detail = f"{treatment.id} tells {name}, which is not known or too old"
             yield Drop(stage=Stage.TREATMENT, rule=f"needs:{name}", detail=detail)
-    yield from failed(treatment.rules, lookup, Stage.TREATMENT)
+    for rule in treatment.rules:
+        if (drop := failed(rule, Stage.TREATMENT, lookup)) is not None:
+            yield drop
 
 
 def fitting(place: Place, placement: str, tone: str | None, lookup: Lookup) -> Treatment | None:
