@@ -24,6 +24,26 @@ def journal(tmp_path: Path) -> Generator[Journal]:
     opened.close()
 
 
+def test_a_journal_of_an_earlier_version_gets_the_columns_it_lacks(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path / 'journal.sqlite'}"
+    Journal(address).close()
+    with sqlite3.connect(tmp_path / "journal.sqlite") as connection:
+        connection.execute("ALTER TABLE messages DROP COLUMN until")
+        connection.execute("ALTER TABLE messages DROP COLUMN exemptions")
+        said = "message_id, customer, at, channel, action, treatment, 'group', purpose, tags"
+        connection.execute(
+            f"INSERT INTO messages ({said}, decision_id, journey, step, state, attempts)"
+            " VALUES ('m', 'c', 1, 'x', 'x', 'x', 'x', 'x', '[]', 'd', 'j', 's', 'delivered', 1)"
+        )
+    connection.close()
+    for _ in range(2):
+        Journal(address).close()
+    with sqlite3.connect(tmp_path / "journal.sqlite") as connection:
+        rows = connection.execute("SELECT message_id, until, exemptions FROM messages").fetchall()
+    connection.close()
+    assert rows == [("m", None, "[]")]
+
+
 def keeping(name: str) -> Callable[[Connection], bool]:
     """Work that keeps one customer."""
     row = {"customer": name, "external_id": name}
