@@ -71,6 +71,7 @@ class WhyNotReply(BaseModel):
     channel: str
     status: str
     journeys_only: bool
+    by_chance: bool
     stopped_by: list[Drop]
     outranked_by: list[Rival]
     priority: float | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
+from engine.expressions import SEGMENT, VALUE
 from engine.history import IGNORED, asked
 from engine.names import ROOTS
 from engine.supposing import World
@@ -28,7 +29,7 @@ def all_names(names: Iterable[str], world: World) -> frozenset[str]:
 
 def _behind(name: str, world: World) -> Iterable[str]:
     root, _, rest = name.partition(".")
-    expressions = {"segment": world.bundle.segments, "value": world.bundle.values}.get(root, {})
+    expressions = {SEGMENT: world.bundle.segments, VALUE: world.bundle.values}.get(root, {})
     if rest in expressions:
         return expressions[rest].names
     return tuple(world.snapshot.features) if root == "model" else ()

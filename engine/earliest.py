@@ -11,6 +11,7 @@ from itertools import chain
 from engine.catalog import Rule
 from engine.changing import all_names, changes
 from engine.eligibility import failed
+from engine.expressions import SEGMENT, VALUE
 from engine.names import ROOTS
 from engine.remedies import MARGIN, NEEDS, rules_of
 from engine.rules import Expression
@@ -70,12 +71,12 @@ def earliest(world: World, action: str) -> Earliest:
         if found.possible:
             return _later(search.exactly(before, at), ended)
         ended = found
-    because = tuple(f"{drop.detail} ({drop.rule})" for drop in ended.drops)
+    because = tuple(f"{drop.detail.rstrip('.')} ({drop.rule})" for drop in ended.drops)
     return Earliest(when=When.UNKNOWN, at=None, because=(*because, "no end was found in 800 days"))
 
 
 def _later(at: datetime, ended: Outcome) -> Earliest:
-    because = tuple(f"until then {drop.detail} ({drop.rule})" for drop in ended.drops)
+    because = tuple(f"until then {drop.detail.rstrip('.')} ({drop.rule})" for drop in ended.drops)
     return Earliest(when=When.LATER, at=at.astimezone(UTC), because=because)
 
 
@@ -160,8 +161,8 @@ class _Search:
         """Whether nothing but a change of what is known or decided can end it."""
         if drop.stage in (Stage.AVAILABILITY, Stage.CHANNEL, Stage.CONSENT):
             return True
-        names = self._names(drop)
-        return bool(names) and all(name.partition(".")[0] not in ROOTS for name in names)
+        roots = {name.partition(".")[0] for name in self._names(drop)}
+        return bool(roots) and not (roots & ROOTS.keys()) - {SEGMENT, VALUE}
 
     def needs(self, drop: Drop) -> str:
         """What a drop without an end depends on."""

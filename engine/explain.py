@@ -23,6 +23,8 @@ from engine.types import (
 
 MOST_TOLD = 10
 """How many of the actions that are not offered are told of, unless they are asked about."""
+UNKNOWN = "not known: "
+"""How the detail of a drop begins where a rule could not say."""
 _LEVELS = {
     Level.FULL: "Everything that should be known was known",
     Level.STALE: "Some of what is known was too old to be used",
@@ -217,7 +219,11 @@ def drop_in_words(drop: Drop) -> str:
     """The reason in the words of its rule, with its name, its stage and its end."""
     until = f", until {moment(drop.until)}" if drop.until else ""
     stage = drop.stage.value.replace("_", " ")
-    return f"{drop.detail.rstrip('.')} ({stage}: {drop.rule}{until})"
+    detail = drop.detail.rstrip(".")
+    if detail.startswith(UNKNOWN):
+        detail = f"what its rule needs is not known; the rule is: {detail.removeprefix(UNKNOWN)}"
+    where = drop.rule if ":" in drop.rule else f"{stage}: {drop.rule}"
+    return f"{detail} ({where}{until})"
 
 
 def _consequences(decision: Decision) -> Iterator[str]:

@@ -10,7 +10,7 @@ from engine.earliest import Earliest, When, earliest
 from engine.explain import drop_in_words, moment
 from engine.propensity import Scorer
 from engine.supposing import Outcome, World
-from engine.types import Drop, Offer, Request, Snapshot
+from engine.types import Arm, Drop, Offer, Request, Snapshot
 from engine.winning import Changes, ways_to_win
 
 OFFERED, OUTRANKED, STOPPED, NOT_ASKED = "offered", "outranked", "stopped", "not_considered"
@@ -34,6 +34,7 @@ class WhyNot:
     """The answer. `status` is `offered`, `outranked`, `stopped` or `not_considered`.
 
     `journeys_only`: it is never offered unless a journey asks, so it is looked at as if one did.
+    `by_chance`: the customer is in the control slice, where the order is random.
     `smallest` is None where no change was found, and empty where none is needed.
     """
 
@@ -41,6 +42,7 @@ class WhyNot:
     channel: str
     status: str
     journeys_only: bool
+    by_chance: bool
     stopped_by: tuple[Drop, ...]
     outranked_by: tuple[Rival, ...]
     priority: float | None
@@ -53,8 +55,17 @@ class WhyNot:
 def why_not(
     request: Request, snapshot: Snapshot, bundle: Bundle, scorer: Scorer, action: str
 ) -> WhyNot:
-    """Why an action of the bundle is not offered to this question, and what would change that."""
-    world = World(request=request, snapshot=snapshot, bundle=bundle, scorer=scorer)
+    """Why an action of the bundle is not offered to this question, and what would change that.
+
+    What is drawn by chance is left out: each propensity is the one that draws are made around.
+    """
+    terms = replace(bundle.exploration, thompson=False)
+    world = World(
+        request=request,
+        snapshot=snapshot,
+        bundle=replace(bundle, exploration=terms) if bundle.exploration.thompson else bundle,
+        scorer=scorer,
+    )
     journeys_only = bundle.actions[action].only_for_journeys and not request.tags
     if journeys_only:
         world = replace(world, request=replace(request, tags=bundle.actions[action].tags))
@@ -65,6 +76,7 @@ def why_not(
         channel=request.channel,
         status=_status(outcome),
         journeys_only=journeys_only,
+        by_chance=outcome.decision.arm is Arm.CONTROL,
         stopped_by=outcome.drops,
         outranked_by=() if outcome.wins or outcome.drops else tuple(_rivals(outcome)),
         priority=outcome.priority,
@@ -105,6 +117,8 @@ def _rivals(outcome: Outcome) -> Iterator[Rival]:
 def _sentences(answer: WhyNot) -> Iterator[str]:
     if answer.journeys_only:
         yield f"{answer.action} is said by journeys only; this is about a journey that asks."
+    if answer.by_chance:
+        yield "The customer is in this month's control slice: what is allowed comes in any order."
     yield from _now(answer)
     yield from _ways(answer)
     yield _time(answer)

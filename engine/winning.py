@@ -18,7 +18,7 @@ MOST_ALTERNATIVES = 5
 _MOST_TOGETHER = 8
 _MOST_PERCENT = 100_000.0
 _MOST_VALUE = 1e9
-_STEPS = 24
+_MOST_STEPS = 64
 _BOOSTED = (Stage.PROPENSITY, Stage.ARBITRATION, Stage.PLACEMENT)
 _KINDS = (
     *("context", "feature", "consent", "hold", "session", "quiet_hours", "journey", "score"),
@@ -149,45 +149,55 @@ def _helps(before: Outcome, after: Outcome) -> bool:
     return any(drop.rule not in rules for drop in before.drops)
 
 
+def _needed(outcome: Outcome) -> float | None:
+    """By which factor its priority would have to grow to come before the weakest offer."""
+    offers = outcome.decision.offers
+    if not offers or not outcome.priority:
+        return None
+    return min(offer.priority for offer in offers) / outcome.priority
+
+
 def _lever(world: World, action: str, outcome: Outcome) -> Remedy | None:
     now = world.bundle.actions[action].lever
+    factor, needed = outcome.candidate and outcome.candidate.lever, _needed(outcome)
 
     def raised(percent: float) -> World:
         return world.with_action(action, lever=round(now + percent, 1))
 
-    percent = _least(lambda more: raised(more).of(action).wins, _MOST_PERCENT, decimals=1)
+    guess = 100 * factor * (needed - 1) if factor and needed else None
+    percent = _least(lambda more: raised(more).of(action).wins, _MOST_PERCENT, 1, guess)
     if percent is None:
         return None
-    words = f"the lever of {action} is {now + percent:+g} % instead of {now:+g} %"
-    change = Change(
-        kind="lever", target=action, before=now, after=round(now + percent, 1), words=words
-    )
+    after = round(now + percent, 1)
+    words = f"the lever of {action} is {after:g} % instead of {now:g} %"
+    change = Change(kind="lever", target=action, before=now, after=after, words=words)
     return Remedy((change,), raised(percent))
 
 
 def _value(world: World, action: str, outcome: Outcome) -> Remedy | None:
-    now = outcome.candidate.value if outcome.candidate is not None else None
-    if now is None:
-        return None
+    now, needed = outcome.candidate and outcome.candidate.value, _needed(outcome)
 
     def worth(value: float) -> World:
         return world.with_action(action, value=compile_expression(f"{value:.2f}"))
 
-    value = _least(lambda at: worth(at).of(action).wins, _MOST_VALUE, decimals=2)
-    if value is None or value <= now:
+    guess = now * needed if now and needed else None
+    value = _least(lambda at: worth(at).of(action).wins, _MOST_VALUE, 2, guess)
+    if value is None or (now is not None and value <= now):
         return None
-    words = f"the value of {action} is {value:g} instead of {now:g} {world.bundle.currency}"
+    before = "not known" if now is None else f"{now:g}"
+    words = f"the value of {action} is {value:g} {world.bundle.currency} instead of {before}"
     change = Change(kind="value", target=action, before=now, after=value, words=words)
     return Remedy((change,), worth(value))
 
 
 def _propensity(world: World, action: str, outcome: Outcome) -> Remedy | None:
-    now = outcome.candidate.propensity if outcome.candidate is not None else None
+    now, needed = outcome.candidate and outcome.candidate.propensity, _needed(outcome)
 
     def likely(chance: float) -> World:
         return replace(world, chances={**world.chances, action: chance})
 
-    chance = _least(lambda at: likely(at).of(action).wins, 1.0, decimals=4)
+    guess = min(1.0, now * needed) if now and needed else None
+    chance = _least(lambda at: likely(at).of(action).wins, 1.0, 4, guess)
     if chance is None or (now is not None and chance <= now):
         return None
     before = "not known" if now is None else f"{now:g}"
@@ -196,22 +206,28 @@ def _propensity(world: World, action: str, outcome: Outcome) -> Remedy | None:
     return Remedy((change,), likely(chance))
 
 
-def _least(wins: Callable[[float], bool], most: float, decimals: int) -> float | None:
-    """The least number of so many decimals that wins, by bisection; None where `most` does not."""
-    if not wins(most):
-        return None
+def _least(
+    wins: Callable[[float], bool], most: float, decimals: int, guess: float | None
+) -> float | None:
+    """The least number of so many decimals that wins, by bisection; None where `most` does not.
+
+    A good guess saves most of the steps.
+    """
     unit = 10**-decimals
     low, high = 0.0, most
-    for _ in range(_STEPS + int(math.log2(most / unit))):
-        if high - low <= unit:
+    near = round((guess or 0.0) * 1.001 + unit, decimals)
+    if guess is not None and 0 < near < most and wins(near):
+        high = near
+        below = round(guess * 0.999 - unit, decimals)
+        if below > 0 and not wins(below):
+            low = below
+    elif not wins(most):
+        return None
+    for _ in range(_MOST_STEPS):
+        # by size as long as that is far, then by distance: what is needed is mostly small
+        far = high > 4 * max(low, unit)
+        middle = round(math.sqrt(max(low, unit) * high) if far else (low + high) / 2, decimals)
+        if high - low <= unit or middle in (low, high):
             break
-        # first by size, then by distance: what is needed is mostly small
-        middle = math.sqrt(max(low, unit) * high) if high > 4 * max(low, unit) else (low + high) / 2
-        middle = round(middle, decimals)
-        if middle in (low, high):
-            break
-        if wins(middle):
-            high = middle
-        else:
-            low = middle
+        low, high = (low, middle) if wins(middle) else (middle, high)
     return round(high, decimals)
