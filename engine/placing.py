@@ -166,11 +166,17 @@ class _Shelf:
         rivals = [
             other
             for other in others
-            if other.action.mandatory == one.action.mandatory
-            and isinstance(self._package(other), _Package)
+            if other.action.mandatory == one.action.mandatory and self._could_come(other)
         ]
         contenders = [(each.chance, each.weighed.worth) for each in (one, *rivals)]
         return exploration.selection(0, contenders, self._arm)
+
+    def _could_come(self, one: Ranked) -> bool:
+        action = one.action
+        if action.requires or one.place.volumes or self._terms is not _ANY:
+            return isinstance(self._package(one), _Package)
+        free = not action.only_as_member and action.name not in self._filled.shown
+        return free and self._fit(one, self._placement.name) is not None
 
     def _put(self, package: _Package, selection: float) -> None:
         leader = package.said[0][0].action.name
