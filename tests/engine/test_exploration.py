@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import exploration
+from engine import exploration, replay
 from engine.catalog import Action, Bundle, Exploration, PlacementTerms, Volume
 from engine.decide import decide
 from engine.exploration import Chance, arm_of, chance, reach_percent, smoothed, strength_of
+from engine.record import record
 from engine.types import Arm, Decision, Placement, Remembered, Scalar, Scores, Snapshot, Stage
 from tests.support.builders import (
     CHANNELS,
@@ -508,3 +509,17 @@ def test_reach_never_falls_as_answers_come(positives: int, mature: int, least: f
     now, then = reach_percent(terms, positives), reach_percent(terms, positives + 1)
     assert least <= now <= then <= 100
     assert positives < mature or now == 100
+
+
+# -- again
+
+
+@pytest.mark.parametrize(("terms", "known"), WINNERS.values(), ids=WINNERS.keys())
+def test_what_was_left_to_chance_replays_byte_for_byte(
+    terms: Exploration, known: Mapping[str, tuple[float | None, Answers]]
+) -> None:
+    bundle = a_bundle(*[an_action(name) for name in known], exploration=terms)
+    for seed in range(10):
+        asked = replace(a_request("web", Placement(limit=2)), seed=seed)
+        decision = decide(asked, a_snapshot(), bundle, Counted(known))
+        assert replay.identical(record(asked, a_snapshot(), decision), bundle)
