@@ -72,7 +72,10 @@ class StackChecks:
     async def bundle(self) -> str | None:
         """Whether the files of the bundle are the bundle in force."""
         problems = self.parts.bundle.problems
-        return f"the last good one stays in force: {problems[0]}" if problems else None
+        if not problems:
+            return None
+        more = f" (and {len(problems) - 1} more)" if problems[1:] else ""
+        return f"the last good one stays in force: {problems[0]}{more}"
 
 
 @dataclass(slots=True)

@@ -28,7 +28,8 @@ from workflows.connection import connect
 
 _log = logging.getLogger(__name__)
 
-REFRESH_SECONDS = 1.0
+REFRESH_SECONDS = 0.5
+"""An emergency stop that is written into a bundle is in force within a second."""
 _BREAK_SECONDS = 1.0
 """For so long after a failure Temporal is left alone: callers need not wait, the relay tries."""
 

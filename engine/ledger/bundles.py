@@ -17,7 +17,7 @@ _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class BundleInForce:
-    """Calling it gives the bundle; `refresh`, called every second, picks up changes.
+    """Calling it gives the bundle; `refresh`, called twice a second, picks up changes.
 
     Every bundle that was in force once is kept in `archive`, for decisions to be run again under.
     `features` and `pushed` are what `load_bundle` asks for.
@@ -37,7 +37,7 @@ class BundleInForce:
         self._features = features
         self._pushed = pushed
         self._stamp = self._now()
-        self._bundle = self._load()
+        self._bundle = self._keep(self._read())
         self.problems: tuple[str, ...] = ()
 
     def __call__(self) -> Bundle:
@@ -47,25 +47,34 @@ class BundleInForce:
     def refresh(self) -> bool:
         """Loads what changed; True if another bundle is in force now.
 
-        A broken one changes nothing, and is reported once.
+        A broken one changes nothing, and is reported once. Nor do files that change while they are
+        read: what was read of them may be half of two bundles.
         """
         stamp = self._now()
-        if stamp == self._stamp:
+        if stamp in (self._stamp, None):
             return False
         before = self._bundle.hash
         try:
-            self._bundle = self._load()
-            self.problems = ()
+            bundle, problems = self._read(), tuple[str, ...]()
         except InvalidBundle as error:
-            self.problems = tuple(error.problems)
-            _log.error("the changed bundle is broken, %s stays in force: %s", before, error)
+            bundle, problems = self._bundle, tuple(error.problems)
+        if self._now() != stamp:
+            return False
+        self._keep(bundle)
+        self._bundle = bundle
+        if problems and problems != self.problems:
+            told = "; ".join(problems)
+            _log.error("the changed bundle is broken, %s stays in force: %s", before, told)
+        self.problems = problems
         self._stamp = stamp  # not before: what failed for another reason is tried again
-        return self._bundle.hash != before
+        return bundle.hash != before
 
-    def _load(self) -> Bundle:
-        bundle = load_bundle(
+    def _read(self) -> Bundle:
+        return load_bundle(
             self._folder, models=self._models(), features=self._features, pushed=self._pushed
         )
+
+    def _keep(self, bundle: Bundle) -> Bundle:
         self._archive.mkdir(parents=True, exist_ok=True)
         kept = _file(self._archive, bundle.hash)
         if not kept.exists():
@@ -75,7 +84,7 @@ class BundleInForce:
         return bundle
 
     def _now(self) -> object:
-        files = sorted(self._folder.glob("**/*.yaml"))
+        files = sorted([*self._folder.glob("*.yaml"), *self._folder.glob("actions/*.yaml")])
         try:
             stamps = tuple(
                 (str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,86 @@ def test_a_broken_change_leaves_the_last_good_bundle_in_force_and_says_so(folder
     shutil.copytree(BUNDLES / "telco", folder, dirs_exist_ok=True)
     assert not bundle.refresh()
     assert (bundle().hash, bundle.problems) == (good.hash, ())
+
+
+def test_a_broken_change_is_reported_once_with_every_problem(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bundle = in_force(folder)
+    file = folder / "business.yaml"
+    text = file.read_text()
+    broken = text.replace("at_most: 2", "at_most: two", 1).replace("currency:", "curency:", 1)
+    file.write_text(broken)
+    for _ in range(3):
+        assert not bundle.refresh()
+    file.write_text(broken + "# a comment mends nothing\n")
+    assert not bundle.refresh()
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert f"{bundle().hash} stays in force" in told
+    assert len(bundle.problems) >= 2
+    assert all(problem in told for problem in bundle.problems)
+    assert all(problem.startswith("business.yaml:") for problem in bundle.problems)
+
+
+def test_a_broken_bundle_is_not_kept_as_if_it_had_been_in_force(folder: Path) -> None:
+    bundle = in_force(folder)
+    rename(folder, '""')
+    bundle.refresh()
+    kept = [file.name for file in (folder.parent / "bundles").iterdir()]
+    assert kept == [f"{bundle().hash.replace(':', '-')}.json"]
+
+
+class Interrupted(set[str]):
+    """Features, asked for once the files were read: then somebody saves another file."""
+
+    def __init__(self, save: Callable[[], object]) -> None:
+        super().__init__(FEATURES)
+        self.save = save
+
+    def __contains__(self, name: object) -> bool:
+        self.save()
+        return super().__contains__(name)
+
+
+def test_files_that_change_while_they_are_read_are_read_again(folder: Path) -> None:
+    """What was read may be half of one bundle and half of the next, and still be valid."""
+    late = folder / "actions" / "survey.yaml"
+    text, due = late.read_text(), list[bool]()
+    half = text.replace("value: 6", "value: 600")
+    whole = text.replace("How are we doing?", "How are we?", 1)
+    saves = Interrupted(lambda: due and due.pop() and late.write_text(whole))
+    bundle = BundleInForce(folder, folder.parent / "bundles", dict, saves)
+    good = bundle().hash
+    late.write_text(half)
+    due.append(True)
+    assert not bundle.refresh()
+    assert bundle().hash == good
+    assert bundle.refresh()
+    action = bundle().actions["satisfaction-survey"]
+    assert (action.title, action.value.text) == ("How are we?", "6")
+
+
+def test_golden_cases_that_change_change_nothing(folder: Path) -> None:
+    bundle = in_force(folder)
+    (folder / "cases" / "broken.yaml").write_text("nothing: [")
+    assert not bundle.refresh()
+    assert bundle.problems == ()
+
+
+def test_an_emergency_stop_is_in_force_after_one_refresh(folder: Path) -> None:
+    bundle = in_force(folder)
+    request, snapshot = a_request(), a_snapshot()
+    (offer,) = decide(request, snapshot, bundle(), NoModels()).offers
+    stop = f"exclusions: {{stop: {{actions: [{offer.action}], because: It is wrong.}}}}\n"
+    (folder / "stop.yaml").write_text(stop)
+    assert bundle.refresh()
+    decision = decide(replace(request, explain=True), snapshot, bundle(), NoModels())
+    assert offer.action not in {each.action for each in decision.offers}
+    (stopped,) = [one for one in decision.candidates if one.action == offer.action]
+    assert stopped.drops[0].rule == "exclusion:stop"
+    (folder / "stop.yaml").unlink()
+    assert bundle.refresh()
+    assert decide(request, snapshot, bundle(), NoModels()).offers == (offer,)
 
 
 def test_a_refresh_that_failed_for_another_reason_is_tried_again(folder: Path) -> None:
