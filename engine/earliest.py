@@ -11,6 +11,7 @@ from itertools import chain
 from engine.catalog import Rule
 from engine.changing import all_names, changes
 from engine.eligibility import failed
+from engine.explain import reason
 from engine.expressions import SEGMENT, VALUE
 from engine.names import ROOTS
 from engine.remedies import MARGIN, NEEDS, rules_of
@@ -71,12 +72,12 @@ def earliest(world: World, action: str) -> Earliest:
         if found.possible:
             return _later(search.exactly(before, at), ended)
         ended = found
-    because = tuple(f"{drop.detail.rstrip('.')} ({drop.rule})" for drop in ended.drops)
+    because = tuple(f"{reason(drop)} ({drop.rule})" for drop in ended.drops)
     return Earliest(when=When.UNKNOWN, at=None, because=(*because, "no end was found in 800 days"))
 
 
 def _later(at: datetime, ended: Outcome) -> Earliest:
-    because = tuple(f"until then {drop.detail.rstrip('.')} ({drop.rule})" for drop in ended.drops)
+    because = tuple(f"until then {reason(drop)} ({drop.rule})" for drop in ended.drops)
     return Earliest(when=When.LATER, at=at.astimezone(UTC), because=because)
 
 
@@ -173,5 +174,5 @@ class _Search:
             return f"{drop.detail}: only the customer can change that"
         if depends:
             shown = ", ".join(depends[:4]) + (", …" if len(depends) > 4 else "")
-            return f"{drop.detail.rstrip('.')} ({drop.rule}): it depends on {shown}"
-        return f"{drop.detail.rstrip('.')} ({drop.rule})"
+            return f"{reason(drop)} ({drop.rule}): it depends on {shown}"
+        return f"{reason(drop)} ({drop.rule})"

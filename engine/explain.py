@@ -219,11 +219,16 @@ def drop_in_words(drop: Drop) -> str:
     """The reason in the words of its rule, with its name, its stage and its end."""
     until = f", until {moment(drop.until)}" if drop.until else ""
     stage = drop.stage.value.replace("_", " ")
+    where = drop.rule if ":" in drop.rule else f"{stage}: {drop.rule}"
+    return f"{reason(drop)} ({where}{until})"
+
+
+def reason(drop: Drop) -> str:
+    """Why, in the words of the rule."""
     detail = drop.detail.rstrip(".")
     if detail.startswith(UNKNOWN):
-        detail = f"what its rule needs is not known; the rule is: {detail.removeprefix(UNKNOWN)}"
-    where = drop.rule if ":" in drop.rule else f"{stage}: {drop.rule}"
-    return f"{detail} ({where}{until})"
+        return f"what its rule needs is not known; the rule is: {detail.removeprefix(UNKNOWN)}"
+    return detail
 
 
 def _consequences(decision: Decision) -> Iterator[str]:
