@@ -27,7 +27,9 @@ START_SECONDS = 30.0
 
 
 @contextmanager
-def api(folder: Path, redis_url: str) -> Generator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
+def api(
+    folder: Path, redis_url: str, **variables: str
+) -> Generator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
     """An API process that listens, and a client of it."""
     port = free_port()
     environment = {
@@ -38,6 +40,7 @@ def api(folder: Path, redis_url: str) -> Generator[tuple[httpx.Client, subproces
         "TACTFUL_API_PORT": str(port),
         "TACTFUL_REDIS_URL": redis_url,
         "TACTFUL_TEMPORAL_ADDRESS": f"127.0.0.1:{free_port()}",
+        **variables,
     }
     process = subprocess.Popen([sys.executable, "-c", CODE], cwd=ROOT, env=environment)
     try:
