@@ -153,6 +153,7 @@ async def test_the_same_customer_asking_often_at_once_gets_one_unit(ledger: Ledg
     decisions = await asyncio.gather(*(offered(ledger) for _ in range(16)))
     assert {tuple(shown(one)) for one in decisions} == {("phone",)}
     assert len(await members(ledger)) == 1
+    assert [state for _, state in await rows(ledger) if state != "freed"] == ["reserved"]
 
 
 async def test_a_unit_nobody_answers_for_comes_back(ledger: Ledger) -> None:
@@ -194,6 +195,25 @@ async def test_a_count_that_is_too_low_costs_a_retry_and_no_more(
     assert shown(await offered(ledger, 10)) == ["help"]
     assert asked == 2
     assert (await rows(ledger))[-1] == ("phone", "freed")
+
+
+async def test_a_count_that_is_too_low_for_two_offers_costs_a_retry_as_well(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = a_bundle(PHONE, TABLET, HELP, volumes=[CONFIRMED])
+    await asyncio.gather(*(offered(ledger, n, bundle) for n in range(9)))
+    ledger.volumes.distrust()
+    counted, asked = ledger.volumes.counted, 0
+
+    async def blind(buckets: Sequence[str]) -> dict[str, int]:
+        nonlocal asked
+        asked += 1
+        return {} if asked == 1 else await counted(buckets)
+
+    monkeypatch.setattr(ledger.volumes, "counted", blind)
+    two = (Placement(limit=2),)
+    assert shown(await offered(ledger, 10, bundle, placements=two)) == ["phone", "help"]
+    assert len(await members(ledger)) == 10
 
 
 async def test_what_limits_a_decision_is_in_its_record(ledger: Ledger) -> None:
@@ -428,6 +448,26 @@ async def test_a_late_rejection_frees_nothing_that_was_taken_since(ledger: Ledge
     assert [state for _, state in await rows(ledger)] == ["freed", "reserved"]
 
 
+async def test_what_is_kept_anew_while_a_rejection_is_on_its_way_stays(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later(ledger, 0)
+    decision = await offered(ledger)
+    answered = ledger.volumes.answered
+
+    async def overtaken(*arguments: Any) -> tuple[str, ...]:
+        later(ledger, 20)
+        await offered(ledger)
+        return await answered(*arguments)
+
+    monkeypatch.setattr(ledger.volumes, "answered", overtaken)
+    await tell(ledger, decision, "reject")
+    later(ledger, 49)
+    assert len(await members(ledger)) == 1
+    await rebuilt(ledger)
+    assert len(await members(ledger)) == 1
+
+
 # -- wipes, rebuilds and crashes
 
 
@@ -501,6 +541,20 @@ async def test_a_rebuild_never_puts_back_more_than_there_is(
         assert shown(await offered(ledger, number)) == ["phone"]
     await rebuilt(ledger)
     assert len(await members(ledger)) == 10
+
+
+async def test_what_a_crash_may_have_taken_puts_nothing_out_that_was_sent(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = a_bundle(PHONE, HELP, volumes=[replace(STOCK, maximum=1)])
+    later(ledger, 0)
+    with monkeypatch.context() as patch:
+        crash_at(patch, "engine.live._Attempt._commit")
+        with pytest.raises(KeyboardInterrupt):
+            await offered(ledger, 99, one)
+    assert await send(ledger, 0, one) == "delivered"
+    await rebuilt(ledger)
+    assert await members(ledger) == {f"{customer(0)}|phone": float("inf")}
 
 
 def crash_at(patch: pytest.MonkeyPatch, place: str) -> None:
