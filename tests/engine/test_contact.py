@@ -187,6 +187,13 @@ def test_of_several_full_limits_the_one_that_lasts_longest_is_named() -> None:
         assert drop.detail == "the limit week of 1 is reached"
 
 
+def test_another_moment_counts_anew() -> None:
+    bundle = a_bundle(ACTION, limits=[a_limit(maximum=1)])
+    place, moment = on_channel(bundle, ACTION), a_moment(bundle, a_contact())
+    assert limited(place, moment) is not None
+    assert limited(place, replace(moment, now=NOW + WEEK)) is None
+
+
 windows = st.one_of(
     st.integers(1, 72).map(lambda hours: Window(length=hours * HOUR)),
     st.builds(Window, period=st.sampled_from(Period), zone=st.just(Zone.UTC)),
