@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.catalog import Bundle, ContactLimit, Period, Window, Zone
+from engine.catalog import (
+    Bundle,
+    ContactLimit,
+    ContactPolicy,
+    Period,
+    QuietHours,
+    Window,
+    Zone,
+)
 from engine.earliest import MILLISECOND, When
 from engine.rules import compile_expression
 from engine.supposing import World
@@ -23,11 +32,13 @@ from tests.support.builders import (
     a_hold,
     a_journey,
     a_limit,
+    a_policy,
     a_purpose,
     a_request,
     a_rule,
     a_snapshot,
     an_action,
+    quiet_hours,
 )
 from tests.support.ledgers import NoModels
 
@@ -313,6 +324,87 @@ limits = st.lists(
     max_size=2,
     unique_by=lambda limit: limit.name,
 )
+
+
+nights = st.lists(
+    st.builds(
+        quiet_hours,
+        st.sampled_from(["night", "lunch"]),
+        starts=st.sampled_from(["11:00", "21:30", "00:00"]),
+        ends=st.sampled_from(["08:00", "12:30", "00:00"]),
+        waits=st.booleans(),
+        days=st.sampled_from([range(7), (0, 1), (6,)]),
+    ),
+    max_size=2,
+    unique_by=lambda hours: hours.name,
+)
+silences = st.lists(
+    st.builds(
+        a_policy,
+        st.sampled_from(["p", "q"]),
+        outcomes=st.sampled_from([("dispatch",), ("impression",), ("ignore",), ("reject",)]),
+        times=st.integers(1, 2),
+        window=windows,
+        silence=st.integers(1, 40 * 24).map(lambda hours: timedelta(hours=hours)),
+        per=st.sampled_from(["action", "group", "customer"]),
+    ),
+    max_size=2,
+    unique_by=lambda policy: policy.name,
+)
+forgetful = st.sampled_from(
+    [
+        'not ignored("fiber", 1, days=20)',
+        'not shown("*", 2, days=9)',
+        "request.local_hour >= 9",
+        "service.complaints == 0",
+        "not age.service < 48",
+    ]
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    snapshot=snapshots,
+    terms=limits,
+    hours=nights,
+    policies=silences,
+    condition=forgetful,
+    complaints=st.sampled_from([0, 1]),
+    age=st.integers(0, 30),
+)
+def test_whatever_stops_it_the_earliest_time_is_exact(
+    snapshot: Snapshot,
+    terms: list[ContactLimit],
+    hours: list[QuietHours],
+    policies: list[ContactPolicy],
+    condition: str,
+    complaints: int,
+    age: int,
+) -> None:
+    fiber = an_action("fiber", rules=[a_rule(condition, unknown_passes=True)])
+    bundle = a_bundle(
+        fiber,
+        limits=terms,
+        quiet_hours=tuple(hours),
+        policies=tuple(policies),
+        max_ages={"service": 10 * DAY},
+        zone="America/New_York",
+    )
+    known = replace(
+        snapshot,
+        features={"service.complaints": complaints},
+        feature_times={**snapshot.feature_times, "service": NOW - age * DAY},
+    )
+    found, world = asked(bundle, known).earliest, a_world(bundle, known)
+    if found.when is When.LATER:
+        assert found.at is not None
+        assert world.at(found.at).of("fiber").possible
+        assert not world.at(found.at - MILLISECOND).of("fiber").possible
+        for share in (0.25, 0.5, 0.75):
+            between = NOW + share * (found.at - NOW)
+            assert not world.at(between).of("fiber").possible
+    elif found.when is When.NOW:
+        assert world.of("fiber").possible
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
