@@ -1,0 +1,102 @@
+"""A pytest plugin that takes one guard out of the product, for a suite that has to notice it.
+
+`python -m pytest -p tests.promises.removed ...` with REMOVED_GUARD naming the guard.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from engine import contact, exclusions, freshness, guards, holds, policies, quiet, session, volumes
+from engine.ledger import ledger, live, permission, sends
+from engine.ledger.live import Script
+from workflows import rebuild
+
+VARIABLE = "REMOVED_GUARD"
+
+
+def nothing(*_: Any, **__: Any) -> None:
+    """No reason to stop anything."""
+    return
+
+
+def without(script: Script, guard: str, instead: str) -> Callable[[], None]:
+    """A script in which a condition reads otherwise."""
+
+    def change() -> None:
+        assert guard in script.text, f"the script has no {guard!r} any more: name its guard anew"
+        script.text = script.text.replace(guard, instead)
+        script.sha = hashlib.sha1(script.text.encode(), usedforsecurity=False).hexdigest()
+
+    return change
+
+
+def instead(module: Any, name: str, replacement: Any) -> Callable[[], None]:
+    """Something else under a name."""
+    assert hasattr(module, name), f"{module.__name__} has no {name} any more: name its guard anew"
+    return lambda: setattr(module, name, replacement)
+
+
+VERSION = "not unchanged(KEYS[2], ARGV[1])"
+ENOUGH = "if not enough("
+
+GUARDS: dict[str, tuple[Callable[[], None], str]] = {
+    # guard: how it is taken out, and the file whose tests have to notice that
+    "holds": (instead(holds, "covering", nothing), "engine/test_decide.py"),
+    "emergency stop": (instead(exclusions, "excluded", nothing), "engine/test_exclusions.py"),
+    "contact limits": (instead(contact, "limited", nothing), "engine/test_decide.py"),
+    "contact policies": (instead(policies, "suppressed", nothing), "engine/test_policies.py"),
+    "session": (instead(session, "silenced", nothing), "engine/test_session.py"),
+    "quiet hours": (instead(quiet, "hushed", nothing), "engine/test_quiet.py"),
+    "nothing while not reconciled": (
+        instead(guards, "careful", lambda *_: True),
+        "engine/test_decide.py",
+    ),
+    "volumes": (instead(volumes, "taken", lambda *_: ()), "ledger/test_volumes.py"),
+    "freshness": (
+        instead(freshness, "_too_old", lambda *_: {}),
+        "engine/test_freshness.py",
+    ),
+    "version at commit": (without(live.COMMIT, VERSION, "false"), "engine/test_live.py"),
+    "marker at commit": (without(live.COMMIT, "marker ~= ARGV[2]", "false"), "engine/test_live.py"),
+    "version at authorisation": (
+        without(permission.AUTHORISE, VERSION, "false"),
+        "ledger/test_sends.py",
+    ),
+    "marker at authorisation": (
+        without(permission.AUTHORISE, "(redis.call('GET', KEYS[1]) or '') ~= ARGV[2]", "false"),
+        "ledger/test_permission.py",
+    ),
+    "units at commit": (
+        without(live.COMMIT, ENOUGH, "if false and not enough("),
+        "ledger/test_volumes.py",
+    ),
+    "units at authorisation": (
+        without(permission.AUTHORISE, ENOUGH, "if false and not enough("),
+        "ledger/test_volumes.py",
+    ),
+    "waiting for deliveries under way": (
+        instead(ledger, "_FLIGHT_SECONDS", 0.0),
+        "workflows/test_acceptance.py",
+    ),
+    "fresh permission": (instead(permission, "FRESH_SECONDS", 1e9), "ledger/test_sends.py"),
+    "a settled message stays settled": (
+        instead(sends, "_settled", nothing),
+        "ledger/test_sends.py",
+    ),
+    "contacts after a wipe": (
+        instead(rebuild, "_contacts", lambda *_: []),
+        "workflows/test_rebuild.py",
+    ),
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Takes the guard out before anything is collected."""
+    del config
+    GUARDS[os.environ[VARIABLE]][0]()
