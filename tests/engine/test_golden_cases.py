@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from engine.golden import Case
 from engine.ledger.site import BUNDLES
 from feature_store.schema import FEATURES
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "bundle-tools.md"
 FOLDER = BUNDLES / "telco"
 BUNDLE = load_bundle(FOLDER, features=FEATURES)
 CASES = load_cases(FOLDER, BUNDLE, features=FEATURES)
@@ -102,3 +105,13 @@ def test_a_case_notices_when_a_default_consent_is_turned_round(
 ) -> None:
     bundle = changed()
     assert any(run(case, bundle) for case in CASES)
+
+
+def test_the_cases_of_the_document_are_as_it_says(tmp_path: Path) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    (written,) = [block for block in blocks if block.startswith("customers:")]
+    (tmp_path / "cases").mkdir()
+    (tmp_path / "cases" / "document.yaml").write_text(written)
+    cases = load_cases(tmp_path, BUNDLE, features=FEATURES)
+    assert len(cases) == 2
+    assert [failure for case in cases for failure in run(case, BUNDLE)] == []
