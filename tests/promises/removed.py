@@ -25,6 +25,16 @@ def nothing(*_: Any, **__: Any) -> None:
     return
 
 
+def always(*_: Any) -> bool:
+    """Whatever is asked, it may."""
+    return True
+
+
+def empty(*_: Any) -> tuple[()]:
+    """Nothing is there."""
+    return ()
+
+
 def without(script: Script, guard: str, instead: str) -> Callable[[], None]:
     """A script in which a condition reads otherwise."""
 
@@ -54,12 +64,12 @@ GUARDS: dict[str, tuple[Callable[[], None], str]] = {
     "session": (instead(session, "silenced", nothing), "engine/test_session.py"),
     "quiet hours": (instead(quiet, "hushed", nothing), "engine/test_quiet.py"),
     "nothing while not reconciled": (
-        instead(guards, "careful", lambda *_: True),
+        instead(guards, "careful", always),
         "engine/test_decide.py",
     ),
-    "volumes": (instead(volumes, "taken", lambda *_: ()), "ledger/test_volumes.py"),
+    "volumes": (instead(volumes, "taken", empty), "ledger/test_volumes.py"),
     "freshness": (
-        instead(freshness, "_too_old", lambda *_: {}),
+        instead(freshness, "_too_old", empty),
         "engine/test_freshness.py",
     ),
     "version at commit": (without(live.COMMIT, VERSION, "false"), "engine/test_live.py"),
@@ -90,7 +100,7 @@ GUARDS: dict[str, tuple[Callable[[], None], str]] = {
         "ledger/test_sends.py",
     ),
     "contacts after a wipe": (
-        instead(rebuild, "_contacts", lambda *_: []),
+        instead(rebuild, "_contacts", empty),
         "workflows/test_rebuild.py",
     ),
 }
