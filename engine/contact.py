@@ -7,8 +7,8 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from typing import cast
 
-from engine.catalog import Action, Bundle, ContactLimit
-from engine.counting import Times, in_order, meant, once_each, subject
+from engine.catalog import Bundle, ContactLimit
+from engine.counting import SENT, Times, in_order, meant, once_each, subject
 from engine.history import IGNORE, look_back
 from engine.moment import Moment
 from engine.rules import Expression
@@ -24,29 +24,47 @@ _SHORTEST_HISTORY = timedelta(days=1)
 
 def limited(place: Place, moment: Moment) -> Drop | None:
     """The limit that stays full for longest, and when it frees; None when all have room."""
-    full = [
-        (until, limit.name, limit.maximum)
-        for limit in place.limits
-        if (until := full_until(limit, place.action, moment)) is not None
-    ]
+    full = moment.once("full", _full)
     if not full:
         return None
-    until, name, maximum = max(full)
+    found = [
+        (until, limit.name, limit.maximum)
+        for limit in place.limits
+        if limit.name in full
+        and (until := full[limit.name].get(subject(limit.per, place.action))) is not None
+    ]
+    if not found:
+        return None
+    until, name, maximum = max(found)
     detail = f"the limit {name} of {maximum} is reached"
     return Drop(stage=Stage.CONTACT_LIMIT, rule=f"limit:{name}", detail=detail, until=until)
 
 
-def full_until(limit: ContactLimit, action: Action, moment: Moment) -> datetime | None:
-    """None while a limit has room for one more contact; else when it will have room again."""
-    times = counted(limit, moment).get(subject(limit.per, action), ())
-    if len(times) < limit.maximum:
-        return None
-    return left(limit.window, from_milliseconds(times[-limit.maximum]), moment.zones)
+def _full(moment: Moment) -> Mapping[str, Mapping[str, datetime]]:
+    """The limits that are full on this channel: for what, and until when."""
+    full: dict[str, dict[str, datetime]] = {}
+    for limit in moment.bundle.limits:
+        if not _binds(limit, moment):
+            continue
+        for name, times in counted(limit, moment).items():
+            if len(times) >= limit.maximum:
+                last_too_many = from_milliseconds(times[-limit.maximum])
+                until = left(limit.window, last_too_many, moment.zones)
+                full.setdefault(limit.name, {})[name] = until
+    return full
+
+
+def _binds(limit: ContactLimit, moment: Moment) -> bool:
+    """Whether a limit is for anything on this channel: places leave out the others."""
+    channels = limit.reach.channels
+    return (not channels or moment.channel in channels) and not (
+        moment.in_page and limit.kinds <= SENT
+    )
 
 
 def counted(limit: ContactLimit, moment: Moment) -> Times:
     """What counts towards a limit now, by what it counts together."""
-    return moment.once(f"limit:{limit.name}", lambda: _counted(limit, moment))
+    return moment.once(f"limit:{limit.name}", lambda now: _counted(limit, now))
 
 
 def _counted(limit: ContactLimit, moment: Moment) -> Times:

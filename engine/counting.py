@@ -10,6 +10,8 @@ from engine.types import Contact, ContactKind
 
 Times = Mapping[str, Sequence[int]]
 """When something happened, in milliseconds since 1970 and in order, by what counts together."""
+SENT = frozenset({ContactKind.DISPATCH, ContactKind.DELIVERY})
+"""What a page never does."""
 _EVERYTHING = "customer"
 
 

@@ -1,4 +1,4 @@
-"""Places in a limit that are kept for worthier messages, which journeys have planned (X5)."""
+"""Places in a limit that are kept for worthier messages, which journeys have planned."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from datetime import UTC
 from engine.arbitration import value_of
 from engine.catalog import ContactLimit
 from engine.contact import counted
-from engine.counting import subject
+from engine.counting import SENT, subject
 from engine.moment import Moment
 from engine.shelf import Place
 from engine.types import ContactKind, Drop, JourneyState, Planned, Stage
 from engine.windows import milliseconds, opened
-
-_SENT = frozenset({ContactKind.DISPATCH, ContactKind.DELIVERY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +34,7 @@ def kept(place: Place, moment: Moment) -> Drop | None:
     """
     if not moment.snapshot.journeys or place.action.mandatory:
         return None
-    waiting = moment.once("waiting", lambda: _waiting(moment))
+    waiting = moment.once("waiting", _waiting)
     limits = [one for one in place.limits if one.keeps_for_better is not None]
     if not waiting or not limits or (promised := _promised(place, moment)) is None:
         return None
@@ -105,7 +103,7 @@ def _contends(one: Waiting, limit: ContactLimit, place: Place, moment: Moment) -
     soon = limit.keeps_for_better is not None and planned.at - moment.now <= limit.keeps_for_better
     return (
         soon
-        and not limit.kinds.isdisjoint(_SENT)
+        and not limit.kinds.isdisjoint(SENT)
         and not (reach.actions or reach.groups or limit.per in ("action", "group"))
         and (not reach.purposes or planned.purpose in reach.purposes)
         and (not reach.channels or planned.channel in reach.channels)
@@ -117,7 +115,7 @@ def _contends(one: Waiting, limit: ContactLimit, place: Place, moment: Moment) -
 def _would_count(limit: ContactLimit, moment: Moment) -> bool:
     if moment.in_page:
         return ContactKind.IMPRESSION in limit.kinds
-    return not limit.kinds.isdisjoint(_SENT)
+    return not limit.kinds.isdisjoint(SENT)
 
 
 def _left_out(

@@ -39,10 +39,10 @@ class Moment:
         init=False, default_factory=dict[str, Any], compare=False, repr=False
     )
 
-    def once(self, key: str, work: Callable[[], Found]) -> Found:
-        """What `work` finds, done once for all actions; `key` is its own."""
+    def once(self, key: str, work: Callable[[Moment], Found]) -> Found:
+        """What `work` finds at this moment, done once for all actions; `key` is its own."""
         if key not in self._found:
-            self._found[key] = work()
+            self._found[key] = work(self)
         return self._found[key]
 
     @property

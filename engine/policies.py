@@ -21,20 +21,30 @@ _KINDS = {
 
 def suppressed(place: Place, moment: Moment) -> Drop | None:
     """The contact policy that silences an action for longest, if one does."""
-    found: list[tuple[datetime, str, str]] = []
-    for policy in place.policies:
-        end = silences(policy, moment).get(subject(policy.per, place.action))
-        if end is not None:
-            found.append((end, policy.name, policy.because))
+    silent = moment.once("silent", _silent)
+    if not silent:
+        return None
+    found = [
+        (until, policy.name, policy.because)
+        for policy in place.policies
+        if policy.name in silent
+        and (until := silent[policy.name].get(subject(policy.per, place.action))) is not None
+    ]
     if not found:
         return None
     until, name, because = max(found)
     return Drop(stage=Stage.CONTACT_POLICY, rule=f"policy:{name}", detail=because, until=until)
 
 
-def silences(policy: ContactPolicy, moment: Moment) -> Mapping[str, datetime]:
-    """When the silences of a policy end that are in force, by what is silenced together."""
-    return moment.once(f"policy:{policy.name}", lambda: dict(_silences(policy, moment)))
+def _silent(moment: Moment) -> Mapping[str, Mapping[str, datetime]]:
+    """The policies that silence something on this channel: what, and until when."""
+    silent: dict[str, dict[str, datetime]] = {}
+    for policy in moment.bundle.policies:
+        if not policy.reach.channels or moment.channel in policy.reach.channels:
+            found = dict(_silences(policy, moment))
+            if found:
+                silent[policy.name] = found
+    return silent
 
 
 def _silences(policy: ContactPolicy, moment: Moment) -> Iterator[tuple[str, datetime]]:
@@ -75,7 +85,7 @@ def _happened(policy: ContactPolicy, moment: Moment) -> Iterator[tuple[int, Cont
 
 
 def _ignored(scope: Scope, moment: Moment) -> Sequence[tuple[int, Contact]]:
-    def work() -> Sequence[tuple[int, Contact]]:
-        return ignored_at(moment.contacts(scope), moment.now, moment.bundle.answers_within)
+    def work(now: Moment) -> Sequence[tuple[int, Contact]]:
+        return ignored_at(now.contacts(scope), now.now, now.bundle.answers_within)
 
     return moment.once(f"ignored:{scope}", work)

@@ -22,6 +22,8 @@ def hushed(place: Place, moment: Moment) -> Drop | None:
     Of several, one that drops is named before one that waits, then the one that lasts longest.
     `until` is when a message may really leave: when no other quiet hours follow on at once.
     """
+    if not place.quiet_hours:
+        return None
     in_force = [
         (not one.waits, end, one.name, one.because)
         for one in place.quiet_hours
@@ -40,7 +42,7 @@ def hushed(place: Place, moment: Moment) -> Drop | None:
 
 def _end(hours: QuietHours, moment: Moment) -> datetime | None:
     key = f"quiet:{hours.name}"
-    return moment.once(key, lambda: ends(hours, moment.now, moment.zones))
+    return moment.once(key, lambda then: ends(hours, then.now, then.zones))
 
 
 def next_open(quiet_hours: Iterable[QuietHours], now: datetime, clocks: Zones) -> datetime | None:

@@ -30,7 +30,7 @@ def silenced(place: Place, moment: Moment) -> Drop | None:
     terms = moment.bundle.session
     if (not terms.silenced_by and terms.most_shown is None) or place.spared is not None:
         return None
-    visit = moment.once("visit", lambda: _visit(moment))
+    visit = moment.once("visit", _visit)
     if visit is None:
         return None
     name = place.action.name
