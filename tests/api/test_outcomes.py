@@ -33,6 +33,13 @@ async def test_an_outcome_is_recorded() -> None:
     ]
 
 
+async def test_an_answer_too_late_for_what_was_kept_names_what_is_gone() -> None:
+    async with door(FakeStack(exhausted=("stock",))) as client:
+        reply = await client.post(PATH, json={**CLICK, "outcome": "accept"})
+    assert reply.status_code == 202
+    assert reply.json() == {"accepted": 1, "duplicates": 0, "exhausted": ["stock"]}
+
+
 async def test_an_outcome_without_a_time_happened_now() -> None:
     stack = FakeStack()
     async with door(stack) as client:

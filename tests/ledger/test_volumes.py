@@ -33,7 +33,7 @@ from tests.support.builders import (
     a_volume,
     an_action,
 )
-from tests.support.ledgers import FakeChannel, NoFeatures, decided, redis_says
+from tests.support.ledgers import FakeChannel, NoFeatures, decided, reconcile, redis_says
 from tests.support.servers import Server
 from tests.support.temporal import FakeTemporal
 from workflows.rebuild import rebuild
@@ -166,6 +166,7 @@ async def test_a_unit_nobody_answers_for_comes_back(ledger: Ledger) -> None:
     later(ledger, 30.01)
     assert shown(await offered(ledger, 10)) == ["phone"]
     assert list(await members(ledger)) == [f"{customer(10)}|phone"]
+    assert await redis_says(ledger, "ZCARD", keys.volume(BUCKET)) == 1  # the others are forgotten
 
 
 async def test_a_customer_who_comes_back_in_time_keeps_the_unit_for_longer(ledger: Ledger) -> None:
@@ -448,6 +449,53 @@ async def test_a_late_rejection_frees_nothing_that_was_taken_since(ledger: Ledge
     assert [state for _, state in await rows(ledger)] == ["freed", "reserved"]
 
 
+async def test_a_rejection_told_after_a_later_acceptance_changes_nothing(ledger: Ledger) -> None:
+    later(ledger, 0)
+    decision = await offered(ledger)
+    later(ledger, 10)
+    await tell(ledger, decision, "accept")
+    told = Outcome(
+        decision_id=decision.decision_id,
+        treatment="phone.web",
+        outcome="reject",
+        id="1",
+        at=NOW + 5 * MINUTE,
+    )
+    await ledger.record_outcome(told)
+    assert list((await members(ledger)).values()) == [float("inf")]
+    await ledger.record_outcome(replace(told, id="2", at=NOW + 11 * MINUTE))
+    assert await members(ledger) == {}
+
+
+async def test_a_late_acceptance_waits_until_it_is_known_what_is_left(ledger: Ledger) -> None:
+    later(ledger, 0)
+    decision = await offered(ledger)
+    later(ledger, 31)
+    await redis_says(ledger, "DEL", keys.MARKER)
+    with pytest.raises(LiveStateUnavailable):
+        await tell(ledger, decision, "accept")
+    await reconcile(ledger)
+    assert (await tell(ledger, decision, "accept")).exhausted == ()
+    assert list((await members(ledger)).values()) == [float("inf")]
+
+
+async def test_what_is_given_back_between_read_and_commit_is_taken_anew(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await offered(ledger)
+    counted, waiting = ledger.volumes.counted, [first.decision_id]
+
+    async def overtaken(buckets: Sequence[str]) -> dict[str, int]:
+        if waiting:  # the customer's state is read by now
+            await ledger.volumes.give_back(waiting.pop())
+        return await counted(buckets)
+
+    monkeypatch.setattr(ledger.volumes, "counted", overtaken)
+    assert shown(await offered(ledger)) == ["phone"]
+    assert len(await members(ledger)) == 1
+    assert [state for _, state in await rows(ledger)] == ["freed", "reserved"]
+
+
 async def test_what_is_kept_anew_while_a_rejection_is_on_its_way_stays(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -514,7 +562,7 @@ async def test_a_crash_before_the_commit_holds_nothing_back_for_longer_than_it_w
 ) -> None:
     later(ledger, 0)
     with monkeypatch.context() as patch:
-        crash_at(patch, "engine.live._Attempt._commit")
+        crash_before_commits(patch, ledger)
         for number in range(10):
             with pytest.raises(KeyboardInterrupt):
                 await offered(ledger, number, bundle)
@@ -534,7 +582,7 @@ async def test_a_rebuild_never_puts_back_more_than_there_is(
 ) -> None:
     later(ledger, 0)
     with monkeypatch.context() as patch:
-        crash_at(patch, "engine.live._Attempt._commit")
+        crash_before_commits(patch, ledger)
         with pytest.raises(KeyboardInterrupt):
             await offered(ledger, 99)
     for number in range(10):
@@ -549,7 +597,7 @@ async def test_what_a_crash_may_have_taken_puts_nothing_out_that_was_sent(
     one = a_bundle(PHONE, HELP, volumes=[replace(STOCK, maximum=1)])
     later(ledger, 0)
     with monkeypatch.context() as patch:
-        crash_at(patch, "engine.live._Attempt._commit")
+        crash_before_commits(patch, ledger)
         with pytest.raises(KeyboardInterrupt):
             await offered(ledger, 99, one)
     assert await send(ledger, 0, one) == "delivered"
@@ -557,10 +605,12 @@ async def test_what_a_crash_may_have_taken_puts_nothing_out_that_was_sent(
     assert await members(ledger) == {f"{customer(0)}|phone": float("inf")}
 
 
-def crash_at(patch: pytest.MonkeyPatch, place: str) -> None:
-    """The process ends there."""
+def crash_before_commits(patch: pytest.MonkeyPatch, ledger: Ledger) -> None:
+    """The process ends when it has journalled what it is about to take."""
+    intend = ledger.volumes.intend
 
-    async def crash(*_: object, **__: object) -> None:
+    async def crash(*arguments: Any, **more: Any) -> None:
+        await intend(*arguments, **more)
         raise KeyboardInterrupt
 
-    patch.setattr(place, crash)
+    patch.setattr(ledger.volumes, "intend", crash)
