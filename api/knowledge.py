@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from redis.exceptions import RedisError
-
-from engine.ledger import Ledger, live
+from engine.ledger import Ledger
 from engine.types import Snapshot
 from feature_store.online import FeatureRow, OnlineReader
 
@@ -29,12 +27,7 @@ class LedgerKnowledge:
 
     async def features(self, customer: str) -> FeatureRow:
         """The features of a customer. Raises LiveStateUnavailable."""
-        try:
-            async with self.ledger.redis.pipeline(transaction=False) as pipe:
-                self.reader.queue(pipe, customer)
-                [reply] = await pipe.execute()
-        except (RedisError, OSError) as error:
-            raise live.unavailable(error) from error
+        (reply,) = await self.ledger.wire.call(self.reader.command(customer))
         return self.reader.decode(reply)
 
     async def inbox(self, customer: str) -> Sequence[Mapping[str, Any]]:

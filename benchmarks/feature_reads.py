@@ -63,5 +63,5 @@ async def _timed(reader: OnlineReader, client: Redis, customer: str) -> float:
 
 async def _read(reader: OnlineReader, client: Redis, customer: str) -> FeatureRow:
     async with client.pipeline(transaction=False) as pipe:
-        reader.queue(pipe, customer)
+        pipe.execute_command(*reader.command(customer))
         return reader.decode((await pipe.execute())[0])

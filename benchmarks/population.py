@@ -73,5 +73,5 @@ async def _read_rows(redis: Redis, customers: Sequence[str]) -> list[FeatureRow]
     reader = OnlineReader()
     async with redis.pipeline(transaction=False) as pipe:
         for customer in customers:
-            reader.queue(pipe, customer)
+            pipe.execute_command(*reader.command(customer))  # pyright: ignore[reportUnknownMemberType]
         return [reader.decode(reply) for reply in await pipe.execute()]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 
 from engine import contact, visits, volumes
 from engine.catalog import Action, Bundle
@@ -260,10 +260,10 @@ class _Attempt:
     async def guard(self) -> None:
         """Raises RequestIdReused when the id came with another body before."""
         name = keys.guard(str(self.ask.request_id))
-        kept = await self._call(
-            self.ledger.redis.set(name, self.ask.digest, nx=True, get=True, px=self._keep()),
-            self._deadline_seconds,
-        )
+        command = ("SET", name, self.ask.digest, "NX", "GET", "PX", self._keep())
+        (kept,) = await self._call(self.ledger.wire.call(command), self._deadline_seconds)
+        if isinstance(kept, RedisError):
+            raise live.unavailable(kept)
         if kept is not None and kept.decode() != self.ask.digest:
             raise RequestIdReused(
                 f"request_id {self.ask.request_id!r} was used with another body: repeat that body,"
@@ -361,7 +361,9 @@ class _Attempt:
         if claim:
             names.append(keys.answer(self.ask.customer, str(self.ask.request_id)))
             arguments += [self.claim, _CLAIM_MILLISECONDS]  # pyright: ignore[reportArgumentType]
-        reply, row = await self._piped(live.READ, names, arguments)
+        row = self.reader.command(self.ask.customer)
+        call = live.run(self.ledger.wire, live.READ, names, arguments, row)
+        reply, row = await self._call(call, self._deadline_seconds)
         state = live.decode_state(reply)
         try:
             return state, self._features(row)
@@ -404,22 +406,6 @@ class _Attempt:
                 said = f"decision {decision_id} of {kept.at.isoformat(timespec='seconds')} is used"
                 return offers, (said,)
         return (), ()
-
-    async def _piped(
-        self, script: live.Script, names: list[str], arguments: list[Any]
-    ) -> list[Any]:
-        for _ in range(2):
-            pipe = self.ledger.redis.pipeline(transaction=False)
-            script.queue(pipe, names, arguments)
-            self.reader.queue(pipe, self.ask.customer)
-            call = pipe.execute(raise_on_error=False)
-            reply, row = await self._call(call, self._deadline_seconds)
-            if not isinstance(reply, Exception):
-                return [reply, row]
-            if not isinstance(reply, NoScriptError):
-                raise live.unavailable(reply)
-            await self._call(script.load(self.ledger.redis), self._deadline_seconds)
-        raise LiveStateUnavailable("Redis forgets its scripts")
 
     async def _take(
         self,
@@ -469,8 +455,8 @@ class _Attempt:
             names.append(keys.answer(self.ask.customer, self.ask.request_id))
             arguments += [self.claim, self._keep(), instead_of or b""]
         left = max(self._end - time.perf_counter(), 10 * _LEAST_SECONDS)
-        call = live.COMMIT(self.ledger.redis, [*names, *taken], arguments)
-        reply = await self._call(call, min(left, _PATIENCE_SECONDS))
+        call = live.run(self.ledger.wire, live.COMMIT, [*names, *taken], arguments)
+        (reply,) = await self._call(call, min(left, _PATIENCE_SECONDS))
         return None if reply == 1 else live.decode_state(reply)
 
     def _session(self, request: Request, snapshot: Snapshot) -> bytes:

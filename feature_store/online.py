@@ -15,11 +15,11 @@ from typing import cast
 
 import mmh3
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
 from engine.errors import LiveStateUnavailable
 from engine.ledger.keys import row_key
+from engine.ledger.wire import Command
 from engine.types import FeatureRow, Scalar
 from feature_store.schema import VIEW, VIEWS, View
 from feature_store.values import (
@@ -110,18 +110,24 @@ class OnlineReader:
             for view in views
         )
 
-    def queue(self, pipe: Pipeline, customer: str) -> None:
-        """Appends exactly one command to a pipeline whose connection does not decode replies."""
-        pipe.execute_command("HGETALL", row_key(customer))
+    def command(self, customer: str) -> Command:
+        """The one command that reads a customer's row."""
+        return "HGETALL", row_key(customer)
 
     def decode(self, reply: object) -> FeatureRow:
-        """The row in a reply. A view without a time is absent; a damaged value is unknown.
+        """The row in a reply, a hash or its flat list of names and values.
+
+        A view without a time is absent; a damaged value is unknown.
 
         Raises LiveStateUnavailable for an error or no hash: nothing can be said then.
         """
-        if not isinstance(reply, dict):
+        if isinstance(reply, list):
+            flat = cast(list[bytes], reply)
+            fields = dict(zip(flat[::2], flat[1::2], strict=True))
+        elif isinstance(reply, dict):
+            fields = cast(dict[bytes, bytes], reply)
+        else:
             raise LiveStateUnavailable(f"the feature store answered {reply!r} instead of a row")
-        fields = cast(dict[bytes, bytes], reply)
         row = FeatureRow()
         for view, time_name, names in self._layout:
             at = _time(fields.get(time_name))

@@ -25,6 +25,7 @@ from engine.ledger.memberships import Memberships
 from engine.ledger.outcomes import Outcome, Told, keep_outcome
 from engine.ledger.site import Site
 from engine.ledger.volumes import Volumes
+from engine.ledger.wire import Wire
 from engine.types import Contact, Hold, HoldState, JourneyState
 
 _BATCH = 1_000
@@ -38,10 +39,11 @@ OPERATOR = "operator:"
 async def open_ledger(site: Site) -> AsyncGenerator[Ledger]:
     """Opens the ledger of a stack and closes it again. Raises JournalUnavailable."""
     journal = Journal(site.journal)
-    client = live.connect(site.redis_url)
+    client, wire = live.connect(site.redis_url), live.wired(site.redis_url)
     try:
-        yield Ledger(site, journal, client)
+        yield Ledger(site, journal, client, wire)
     finally:
+        await wire.close()
         await live.close(client)
         journal.close()
 
@@ -49,10 +51,11 @@ async def open_ledger(site: Site) -> AsyncGenerator[Ledger]:
 class Ledger:
     """Every change goes to the journal, then into force in Redis; repeating any of them is safe."""
 
-    def __init__(self, site: Site, journal: Journal, client: redis.Redis) -> None:
+    def __init__(self, site: Site, journal: Journal, client: redis.Redis, wire: Wire) -> None:
         self.site = site
         self.journal = journal
         self.redis = client
+        self.wire = wire
         self.customers = Customers(journal, site.key)
         self.memberships = Memberships(self)
         self.volumes = Volumes(journal, client, lambda: self.clock)

@@ -16,7 +16,6 @@ from typing import Any, cast
 
 import orjson
 import redis.asyncio as redis
-from redis.asyncio.client import Pipeline
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoScriptError, RedisError
 
@@ -24,6 +23,7 @@ from engine.errors import LiveStateUnavailable
 from engine.ledger import keys
 from engine.ledger.circles import NONE, Circles
 from engine.ledger.clock import from_milliseconds, milliseconds
+from engine.ledger.wire import Command, Wire
 from engine.types import (
     Contact,
     ContactKind,
@@ -75,9 +75,9 @@ class Script:
         except (RedisError, OSError) as error:
             raise unavailable(error) from error
 
-    def queue(self, pipe: Pipeline, names: Sequence[str], arguments: Sequence[Any]) -> None:
-        """Appends the call to a pipeline; the caller handles NoScriptError by `load`."""
-        pipe.execute_command("EVALSHA", self.sha, len(names), *names, *arguments)
+    def command(self, names: Sequence[str], arguments: Sequence[Any]) -> Command:
+        """The command that runs it on a server that knows it."""
+        return "EVALSHA", self.sha, len(names), *names, *arguments
 
     async def many(
         self, client: redis.Redis, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]
@@ -88,7 +88,7 @@ class Script:
             for start in range(0, len(calls), _PIPELINED):
                 async with client.pipeline(transaction=False) as pipe:
                     for names, arguments in calls[start : start + _PIPELINED]:
-                        self.queue(pipe, names, arguments)
+                        pipe.execute_command(*self.command(names, arguments))
                     await pipe.execute()
         except (RedisError, OSError) as error:
             raise unavailable(error) from error
@@ -121,6 +121,33 @@ SET_FIELD = Script("set_field")
 RUN_ID = Script("run_id")
 CLEAR = Script("clear")
 FINISH_REBUILD = Script("finish_rebuild")
+
+
+async def run(
+    wire: Wire,
+    script: Script,
+    names: Sequence[str],
+    arguments: Sequence[Any],
+    *more: Command,
+) -> list[Any]:
+    """The reply of a script, and those of further commands, in one round trip.
+
+    An error of a further command is a reply. Raises LiveStateUnavailable.
+    """
+    for _ in range(2):
+        reply, *others = await wire.call(script.command(names, arguments), *more)
+        if isinstance(reply, NoScriptError):
+            await wire.call(("SCRIPT", "LOAD", script.text))
+            continue
+        if isinstance(reply, RedisError):
+            raise unavailable(reply)
+        return [reply, *others]
+    raise LiveStateUnavailable("Redis forgets its scripts")
+
+
+def wired(url: str) -> Wire:
+    """The connection of decisions: it distrusts a marker from another server process, too."""
+    return Wire(url, [("EVAL", GREET.text, 1, keys.MARKER)])
 
 
 def unavailable(error: BaseException) -> LiveStateUnavailable:

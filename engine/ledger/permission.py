@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from redis.exceptions import NoScriptError, RedisError
 
 from engine import contact, guards, names, volumes
 from engine.catalog import Action, Bundle
@@ -141,21 +140,10 @@ class Gate:
         self, customer: str, since: datetime
     ) -> tuple[live.LiveState, FeatureRow]:
         reads = (keys.MARKER, keys.live(customer), keys.contacts(customer))
-        try:
-            for _ in range(2):
-                pipe = self._ledger.redis.pipeline(transaction=False)
-                live.READ.queue(pipe, reads, (milliseconds(since),))
-                self._reader.queue(pipe, customer)
-                reply, row = await pipe.execute(raise_on_error=False)
-                if isinstance(reply, NoScriptError):
-                    await live.READ.load(self._ledger.redis)
-                    continue
-                if isinstance(reply, Exception):
-                    raise reply
-                return live.decode_state(reply), self._features(row)
-        except (RedisError, OSError) as error:
-            raise live.unavailable(error) from error
-        raise LiveStateUnavailable("Redis forgets its scripts")
+        wanted = self._reader.command(customer)
+        since_then = (milliseconds(since),)
+        reply, row = await live.run(self._ledger.wire, live.READ, reads, since_then, wanted)
+        return live.decode_state(reply), self._features(row)
 
     def _features(self, row: Any) -> FeatureRow:
         """What can't be read is unknown: guards know what that means."""

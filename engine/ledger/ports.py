@@ -1,19 +1,18 @@
-"""What the ledger needs of the feature store: one command in a pipeline, and its reply decoded."""
+"""What the ledger needs of the feature store: one command, and its reply decoded."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from redis.asyncio.client import Pipeline
-
+from engine.ledger.wire import Command
 from engine.types import FeatureRow
 
 
 class FeatureReader(Protocol):
-    """Reads a customer's row with one Redis command."""
+    """Reads a customer's row with one Redis command; a hash may come back as a list."""
 
-    def queue(self, pipe: Pipeline, customer: str) -> None:
-        """Appends the command."""
+    def command(self, customer: str) -> Command:
+        """The command."""
         ...
 
     def decode(self, reply: object) -> FeatureRow:

@@ -20,6 +20,7 @@ from engine.catalog import Action
 from engine.errors import JournalUnavailable, RequestIdReused, UnknownChannel
 from engine.ledger import Ledger, keys, tables
 from engine.ledger.outcomes import Outcome
+from engine.ledger.wire import Command
 from engine.live import Ask, Decider
 from engine.names import LOADED_VIEWS
 from engine.replay import identical
@@ -41,7 +42,6 @@ from tests.support.ledgers import (
     decided,
     opened,
     reconcile,
-    redis_calls,
     redis_says,
 )
 from tests.support.servers import valkey
@@ -79,17 +79,14 @@ async def recorded(ledger: Ledger) -> int:
 def between(ledger: Ledger, patch: pytest.MonkeyPatch, *happenings: Callable[[], Any]) -> Decider:
     """A decider with something that happens right before each of its first commits."""
     waiting = list(happenings)
-    run = redis_calls(ledger)
+    run = ledger.wire.call
 
-    async def interrupted(*command: Any, **options: Any) -> Any:
-        if waiting:
-            happening = waiting.pop(0)
-            patch.setattr(ledger.redis, "execute_command", run)
-            await happening()
-            patch.setattr(ledger.redis, "execute_command", interrupted)
-        return await run(*command, **options)
+    async def interrupted(*commands: Command) -> list[Any]:
+        if waiting and len(commands) == 1:  # no read, which has the features with it
+            await waiting.pop(0)()
+        return await run(*commands)
 
-    patch.setattr(ledger.redis, "execute_command", interrupted)
+    patch.setattr(ledger.wire, "call", interrupted)
     return Decider(ledger, NoFeatures(), NoModels(), lambda: LIMITED)
 
 

@@ -1,6 +1,6 @@
 """Loading tables: what is good arrives everywhere, what is bad is named with its line."""
 
-# pyright: reportUnknownMemberType=false
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
 import gzip
@@ -60,9 +60,7 @@ def a_file(folder: Path, rows: Sequence[dict[str, str] | str], name: str = "tabl
 
 async def read(redis: Redis, external_id: str) -> FeatureRow:
     reader = OnlineReader()
-    pipe = redis.pipeline(transaction=False)
-    reader.queue(pipe, reference(KEY, external_id))
-    return reader.decode((await pipe.execute())[0])
+    return reader.decode(await redis.execute_command(*reader.command(reference(KEY, external_id))))
 
 
 async def test_a_telco_row_becomes_features_under_the_opaque_reference(

@@ -60,9 +60,7 @@ async def write_row(
 
 async def read(redis: Redis, customer: str) -> FeatureRow:
     reader = OnlineReader()
-    pipe = redis.pipeline(transaction=False)
-    reader.queue(pipe, customer)
-    return reader.decode((await pipe.execute())[0])
+    return reader.decode(await redis.execute_command(*reader.command(customer)))
 
 
 def stamps(rows: int) -> dict[str, list[datetime]]:
@@ -230,7 +228,7 @@ async def test_a_key_of_the_wrong_type_is_no_answer_at_all(redis: Redis) -> None
     await redis.execute_command("SET", row_key("c1"), "what?")
     reader = OnlineReader()
     pipe = redis.pipeline(transaction=False)
-    reader.queue(pipe, "c1")
+    pipe.execute_command(*reader.command("c1"))
     reply = (await pipe.execute(raise_on_error=False))[0]
     with pytest.raises(LiveStateUnavailable):
         reader.decode(reply)

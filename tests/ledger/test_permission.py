@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from redis.asyncio.client import Pipeline
 from sqlalchemy import select
 
 from engine.catalog import Bundle, Exclusion, Period, Window, Zone
@@ -17,6 +16,7 @@ from engine.channels.delivery import DeliveryStatus, Repeat
 from engine.errors import LiveStateUnavailable
 from engine.ledger import Ledger, keys, permission, tables
 from engine.ledger.sends import DeliveryPending, Sender, SendResult, SendStatus
+from engine.ledger.wire import Command
 from engine.types import ContactKind, FeatureRow
 from tests.support.builders import (
     DAY,
@@ -210,8 +210,8 @@ async def test_features_that_can_not_be_read_leave_the_clock_of_the_business(
             raise LiveStateUnavailable("no row")
 
     class Refused(NoFeatures):
-        def queue(self, pipe: Pipeline, customer: str) -> None:
-            pipe.execute_command("HGETALL")  # pyright: ignore[reportUnknownMemberType]
+        def command(self, customer: str) -> Command:
+            return ("HGETALL",)
 
     bundle = a_bundle(SALE, quiet_hours=(NOON,), customer_zone="profile.zone")
     for number, features in enumerate((Damaged(), Refused())):

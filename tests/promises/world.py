@@ -17,7 +17,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import orjson
-from redis.asyncio.client import Pipeline
 
 from engine.catalog import (
     Action,
@@ -34,6 +33,7 @@ from engine.errors import TactfulError, Unavailable, UnknownDecision
 from engine.ledger import Ledger
 from engine.ledger.outcomes import Outcome
 from engine.ledger.sends import Sender, SendResult, SendStatus
+from engine.ledger.wire import Command
 from engine.live import Ask, Decider
 from engine.names import LOADED_VIEWS
 from engine.types import ContactKind, FeatureRow, Level, Scalar, Scores
@@ -136,8 +136,8 @@ class WorkerDied(Exception):
 class Rows:
     """A feature store that keeps each row as JSON."""
 
-    def queue(self, pipe: Pipeline, customer: str) -> None:
-        pipe.execute_command("GET", f"row:{customer}")
+    def command(self, customer: str) -> Command:
+        return "GET", f"row:{customer}"
 
     def decode(self, reply: object) -> FeatureRow:
         if not isinstance(reply, bytes):

@@ -11,13 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
-from redis.asyncio.client import Pipeline
-
 from engine.catalog import Action, Bundle
 from engine.channels.delivery import Delivery, DeliveryStatus, Message, Repeat
 from engine.ledger import Ledger, keys, live, open_ledger
 from engine.ledger.clock import Clock
 from engine.ledger.site import Site
+from engine.ledger.wire import Command
 from engine.live import Ask, Decider
 from engine.types import Decision, FeatureRow, Scalar, Scores
 from tests.support.builders import KEY
@@ -67,8 +66,8 @@ class NoFeatures:
     def __init__(self, row: FeatureRow | None = None) -> None:
         self.row = row or FeatureRow()
 
-    def queue(self, pipe: Pipeline, customer: str) -> None:
-        pipe.execute_command("HGETALL", f"features:{customer}")
+    def command(self, customer: str) -> Command:
+        return "HGETALL", f"features:{customer}"
 
     def decode(self, reply: object) -> FeatureRow:
         return self.row

@@ -195,9 +195,8 @@ async def test_pushed_features_come_back(ledger: Ledger) -> None:
     await redis_says(ledger, "FLUSHALL")
     await rebuild(ledger)
     reader = OnlineReader()
-    pipe = ledger.redis.pipeline(transaction=False)
-    reader.queue(pipe, a_customer("other"))
-    row = reader.decode((await pipe.execute())[0])
+    (reply,) = await ledger.wire.call(reader.command(a_customer("other")))
+    row = reader.decode(reply)
     assert row.values["service.messages_7d"] == 1
 
 
