@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import chain
 
+from engine import quiet
 from engine.catalog import Rule
 from engine.changing import all_names, changes
 from engine.eligibility import failed
@@ -16,8 +17,10 @@ from engine.expressions import SEGMENT, VALUE
 from engine.names import ROOTS
 from engine.remedies import MARGIN, NEEDS, rules_of
 from engine.rules import Expression
+from engine.shelf import shelf
 from engine.supposing import Outcome, World
 from engine.types import Drop, Stage
+from engine.windows import zones
 
 HORIZON = timedelta(days=800)
 """Nothing is looked for beyond it: no window is longer than 400 days."""
@@ -115,8 +118,9 @@ class _Search:
 
     def next_end(self, drop: Drop, at: datetime) -> datetime | None:
         """The first moment after `at` at which a drop can be over; None if there is none."""
-        if drop.until is not None:
-            return max(drop.until, at + MILLISECOND)
+        until = self._quiet_until(at) if drop.stage is Stage.QUIET_HOURS else drop.until
+        if until is not None:
+            return max(until, at + MILLISECOND)
         rules = [one for one in rules_of(self.world, self.action, drop) if one.name == drop.rule]
         last = self.world.request.now + HORIZON
         for _ in range(MOST_BOUNDARIES):
@@ -127,6 +131,13 @@ class _Search:
                 return found
             at = found
         return None
+
+    def _quiet_until(self, at: datetime) -> datetime | None:
+        """When no quiet hours stop it: those that only let a message wait come on top of that."""
+        world = self.world.at(at)
+        place = shelf(world.bundle, world.request.channel)[self.action]
+        stopping = [one for one in place.quiet_hours if not one.waits]
+        return quiet.next_open(stopping, at, zones(world.bundle, world.lookup()))
 
     def _some_pass(self, rules: Sequence[Rule], at: datetime) -> bool:
         """Whether a rule that has stopped the action would not at another time."""

@@ -157,18 +157,18 @@ def _policy(world: World, _action: str, drop: Drop) -> Iterator[Remedy]:
 
 
 def _limit(world: World, action: str, drop: Drop) -> Iterator[Remedy]:
-    """The least by which the limit would have to be higher."""
+    """The least by which the limit would have to be higher, whatever the others say."""
     now = next((one for one in world.bundle.limits if one.name == _name(drop)), None)
-    for more in range(1, _MOST_RAISED + 1) if now else ():
-        raised = tuple(
-            replace(one, maximum=one.maximum + more) if one.name == _name(drop) else one
-            for one in world.bundle.limits
-        )
-        changed = world.under(limits=raised)
-        if now and all(found.rule != drop.rule for found in changed.of(action).drops):
-            maximum = now.maximum + more
-            words = f"the limit {now.name} is {maximum} instead of {now.maximum}"
-            yield from _one("limit", now.name, now.maximum, maximum, words, changed)
+    if now is None:
+        return
+    for more in range(1, _MOST_RAISED + 1):
+        raised = replace(now, maximum=now.maximum + more)
+        alone = world.under(limits=(raised,)).of(action)
+        if all(found.stage is not Stage.CONTACT_LIMIT for found in alone.drops):
+            limits = tuple(raised if one is now else one for one in world.bundle.limits)
+            words = f"the limit {now.name} is {raised.maximum} instead of {now.maximum}"
+            changed = world.under(limits=limits)
+            yield from _one("limit", now.name, now.maximum, raised.maximum, words, changed)
             return
 
 

@@ -182,6 +182,14 @@ def test_a_full_limit_says_how_high_it_would_have_to_be() -> None:
     assert words_of(answer) == ["the limit two-a-week is 5 instead of 2"]
 
 
+def test_limits_that_are_full_alike_are_both_raised_far_enough() -> None:
+    sent = tuple(a_contact(f"m{n}", at=NOW - n * timedelta(hours=1)) for n in range(1, 6))
+    limits = [a_limit("a", maximum=1), a_limit("b", maximum=1)]
+    answer = asked(a_bundle(an_action("fiber"), limits=limits), a_snapshot(contacts=sent))
+    found = sorted((change.target, change.after) for change in answer.smallest or ())
+    assert found == [("a", 6), ("b", 6)]
+
+
 def test_what_is_not_known_of_holds_is_not_supposed() -> None:
     answer = asked(a_bundle(an_action("fiber")), a_snapshot(reconciled=False))
     assert answer.smallest is None
