@@ -48,6 +48,7 @@ def action(entry: Entry, name: str, business: Business) -> Action:
         requires=fields.words("requires"),
         brings=fields.words("brings"),
         only_as_member=fields.flag("only_as_member"),
+        new=fields.flag("new"),
     )
     _check_commercial(result, fields)
     return with_thresholds(result, thresholds_of(fields, business), business)

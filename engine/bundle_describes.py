@@ -170,6 +170,7 @@ ABOUT: About = {
         "requires": (WORDS, "Members of its package without which it is not offered"),
         "brings": (WORDS, "Members of its package that come along if they can"),
         "only_as_member": (FLAG, "true: never offered by itself"),
+        "new": (FLAG, "true: reaches few customers by message until it is mature"),
     },
     "treatment": {
         "tone": (one_of(keys.TONES), "How it sounds"),

@@ -46,7 +46,7 @@ KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "action": (
             *("title", "purpose", "group", "tags", "value", "margin", "prior", "treatments"),
             *("rules", "without", "starts", "ends", "exempt", "lever", "mandatory"),
-            *("journeys_only", "requires", "brings", "only_as_member", "thresholds"),
+            *("journeys_only", "requires", "brings", "only_as_member", "new", "thresholds"),
             *COMMERCIAL_FACTS,
         ),
         "treatment": ("tone", "rules", "preference", *COMMERCIAL_FACTS),

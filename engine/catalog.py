@@ -126,7 +126,8 @@ class Action:
     `only_for_journeys`: never in a decision that no journey asked for. `margin` is what is left of
     it for the business, for the margin floors. `requires` and `brings` name the members of the
     package it leads: it is not offered without the first, and takes the others along if they
-    passed; `only_as_member`: never offered by itself. `minimum_propensity` and `minimum_priority`
+    passed; `only_as_member`: never offered by itself. `new`: on channels that deliver it reaches only part
+    of the customers until it is mature (see Exploration). `minimum_propensity` and `minimum_priority`
     are the thresholds for this action, its group and purpose counted in.
     """
 
@@ -149,6 +150,7 @@ class Action:
     requires: tuple[str, ...] = ()
     brings: tuple[str, ...] = ()
     only_as_member: bool = False
+    new: bool = False
     minimum_propensity: float = 0.0
     minimum_priority: float = 0.0
 
@@ -334,7 +336,7 @@ class Exploration:
     is new is drawn as widely as its mean allows. Thresholds look at P before it is drawn.
     `control_percent`: the share of customers who see allowed actions in random order, another share
     each month in UTC: there no threshold and no maturity holds, everything else does.
-    `mature_positives`: a new action that sells reaches `immature_percent` of the audience of a
+    `mature_positives`: an action marked as new reaches `immature_percent` of the audience of a
     delivering channel, growing linearly to all of it at so many positive answers; 0: everybody at
     once.
     """

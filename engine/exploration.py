@@ -10,7 +10,7 @@ from hashlib import sha512
 from itertools import count
 from struct import unpack
 
-from engine import holds, odds
+from engine import odds
 from engine.catalog import Action, Exploration
 from engine.moment import Moment
 from engine.odds import Contender
@@ -125,12 +125,10 @@ def immature(
 ) -> Drop | None:
     """Why a new action does not reach this customer on a delivering channel yet.
 
-    Only what sells is held back, and nothing that is exempt. Answers that nobody counts are none.
+    Only what is marked as new is held back. Answers that nobody counts are none.
     """
     terms, action = moment.bundle.exploration, place.action
-    if terms.mature_positives <= 0 or moment.in_page or action.exempt is not None:
-        return None
-    if not holds.commercial(action.purpose, action.tags):
+    if not action.new or terms.mature_positives <= 0 or moment.in_page:
         return None
     positives = evidence[0] if evidence else 0
     reach = reach_percent(terms, positives)

@@ -28,6 +28,7 @@ _FIELDS: Mapping[tuple[str, str], str] = {
     ("ContextWeight", "condition"): "when",
     ("Action", "only_for_journeys"): "for journeys only",
     ("Action", "only_as_member"): "only as a member of a package",
+    ("Action", "new"): "new, so that it reaches few at first",
 }
 _LENGTHS = (("week", 604_800), ("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 

@@ -98,6 +98,7 @@ actions:
     value: 1
     prior: 0.1
     only_as_member: true
+    new: true
     treatments: {web: {headline: Mark, body: A bookmark}}
   faq:
     title: Questions

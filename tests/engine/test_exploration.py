@@ -446,7 +446,7 @@ def reached(bundle: Bundle, positives: int, channel: str = "email", count: int =
 
 
 def test_a_new_action_reaches_few_and_more_with_every_positive_answer() -> None:
-    bundle = a_bundle(an_action("one"), exploration=MATURE)
+    bundle = a_bundle(an_action("one", new=True), exploration=MATURE)
     sizes = {positives: len(reached(bundle, positives)) for positives in (0, 100, 199, 200)}
     assert deviations(sizes[0], 1_000, 0.02) < 3
     assert deviations(sizes[100], 1_000, 0.51) < 3
@@ -455,7 +455,7 @@ def test_a_new_action_reaches_few_and_more_with_every_positive_answer() -> None:
 
 
 def test_whoever_is_reached_stays_reached() -> None:
-    bundle = a_bundle(an_action("one"), exploration=MATURE)
+    bundle = a_bundle(an_action("one", new=True), exploration=MATURE)
     few, more = reached(bundle, 20, count=400), reached(bundle, 90, count=400)
     assert few < more
 
@@ -463,34 +463,33 @@ def test_whoever_is_reached_stays_reached() -> None:
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_only_channels_that_deliver_hold_an_immature_action_back(channel: str) -> None:
     nobody = replace(MATURE, immature_percent=0)
-    bundle = a_bundle(an_action("one"), exploration=nobody)
+    bundle = a_bundle(an_action("one", new=True), exploration=nobody)
     assert (shown(decided(bundle, channel=channel)) == ["one"]) is (channel in IN_PAGE)
 
 
 def test_an_immature_action_is_dropped_in_words() -> None:
     nobody = replace(MATURE, immature_percent=0)
-    decision = decided(a_bundle(an_action("one"), exploration=nobody), channel="email")
+    decision = decided(a_bundle(an_action("one", new=True), exploration=nobody), channel="email")
     (drop,) = decision.candidates[0].drops
     assert (drop.stage, drop.rule) == (Stage.MATURITY, "immature")
     assert "0 of 200 positive answers" in drop.detail
 
 
-def test_only_what_sells_and_is_neither_exempt_nor_mandatory_waits_until_it_is_mature() -> None:
+def test_only_what_is_marked_as_new_and_is_not_mandatory_waits_until_it_is_mature() -> None:
     nobody = replace(MATURE, immature_percent=0)
     actions = [
-        an_action("sale"),
-        an_action("save-offer", purpose="retention", tags=["commercial"]),
-        an_action("tip", purpose="nurture"),
-        an_action("must", mandatory=True),
-        an_action("notice", exempt="legal"),
+        an_action("sale", new=True),
+        an_action("tip", purpose="nurture", new=True),
+        an_action("must", mandatory=True, new=True),
+        an_action("old"),
     ]
     bundle = a_bundle(*actions, exploration=nobody)
-    assert sorted(shown(decided(bundle, channel="email", limit=9))) == ["must", "notice", "tip"]
+    assert sorted(shown(decided(bundle, channel="email", limit=9))) == ["must", "old"]
 
 
 def test_what_nobody_counts_is_not_mature() -> None:
     nobody = replace(MATURE, immature_percent=0)
-    bundle = a_bundle(an_action("one"), exploration=nobody)
+    bundle = a_bundle(an_action("one", new=True), exploration=nobody)
     asked = a_request("email")
 
     class Silent(Counted):
