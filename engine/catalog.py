@@ -126,9 +126,9 @@ class Action:
     `only_for_journeys`: never in a decision that no journey asked for. `margin` is what is left of
     it for the business, for the margin floors. `requires` and `brings` name the members of the
     package it leads: it is not offered without the first, and takes the others along if they
-    passed; `only_as_member`: never offered by itself. `new`: on channels that deliver it reaches only part
-    of the customers until it is mature (see Exploration). `minimum_propensity` and `minimum_priority`
-    are the thresholds for this action, its group and purpose counted in.
+    passed; `only_as_member`: never offered by itself. `new`: on channels that deliver it reaches
+    only part of the customers until it is mature (see Exploration). `minimum_propensity` and
+    `minimum_priority` are the thresholds for this action, its group and purpose counted in.
     """
 
     name: str
