@@ -30,6 +30,7 @@ from engine.types import (
     Hold,
     HoldState,
     JourneyState,
+    Planned,
     Remembered,
     Reservation,
     Session,
@@ -338,7 +339,9 @@ def encode_journey(journey: JourneyState) -> bytes:
     """A journey's state as it is kept in Redis (without its id)."""
     due = milliseconds(journey.due) if journey.due else None
     kept = {"k": journey.kind, "s": journey.stage, "t": milliseconds(journey.since), "d": due}
-    return orjson.dumps({**kept, "w": journey.waiting_for})
+    before, plan = journey.before, journey.planned
+    planned = plan and (milliseconds(plan.at), plan.channel, plan.purpose, plan.value)
+    return orjson.dumps({**kept, "w": journey.waiting_for, "b": before, "p": planned})
 
 
 def _decode_journey(journey_id: str, value: bytes) -> JourneyState:
@@ -350,7 +353,14 @@ def _decode_journey(journey_id: str, value: bytes) -> JourneyState:
         since=from_milliseconds(kept["t"]),
         due=from_milliseconds(kept["d"]) if kept["d"] is not None else None,
         waiting_for=kept["w"],
+        before=kept.get("b", ""),  # older entries have neither
+        planned=_decode_planned(plan) if (plan := kept.get("p")) else None,
     )
+
+
+def _decode_planned(kept: Sequence[Any]) -> Planned:
+    at, channel, purpose, value = kept
+    return Planned(at=from_milliseconds(at), channel=channel, purpose=purpose, value=value)
 
 
 def encode_session(session: Session) -> bytes:
