@@ -31,6 +31,7 @@ from api.decisions import Decider, DecisionRequest, Decisions
 from api.events import Accepts, EventRoutes, EventSent, EventsReply
 from api.explanation_reply import DecisionRecord, ReplayReply, SilencedReply, WhyNotReply
 from api.explanations import Asked, Explanations, Records
+from api.front import DecisionsFirst
 from api.journeys import (
     JourneyRoutes,
     JourneysReply,
@@ -129,6 +130,9 @@ def create_app(parts: Parts) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(RawPath)
     app.add_middleware(CountInFlight, in_flight=parts.metrics.in_flight)
+    app.add_middleware(
+        DecisionsFirst, answer=decisions_of(parts).answer, in_flight=parts.metrics.in_flight
+    )
     contract.describe(app, SHOWN)
     return app
 
@@ -149,12 +153,7 @@ def routes_of(
     """All routes, each wired to the parts that it needs."""
     customers, bundle, now, metrics = parts.customers, parts.bundle, parts.now, parts.metrics
     return (
-        Decisions(
-            decider=parts.decider,
-            customers=customers,
-            bundle=bundle,
-            metrics=metrics,
-        ),
+        decisions_of(parts),
         Explanations(
             site=parts.site,
             records=parts.records,
@@ -184,6 +183,16 @@ def routes_of(
         MembershipRoutes(customers=customers, memberships=parts.memberships),
         JourneyRoutes(visibility=parts.visibility, customers=customers, ui=parts.temporal_ui),
         parts.readiness,
+    )
+
+
+def decisions_of(parts: Parts) -> Decisions:
+    """The routes of decisions."""
+    return Decisions(
+        decider=parts.decider,
+        customers=parts.customers,
+        bundle=parts.bundle,
+        metrics=parts.metrics,
     )
 
 

@@ -131,7 +131,12 @@ def media_type(request: Request) -> str:
 
     Raises UnsupportedMediaType for another character set than UTF-8.
     """
-    kind, _, parameters = request.headers.get("content-type", "").partition(";")
+    return media_type_of(request.headers.get("content-type", ""))
+
+
+def media_type_of(content_type: str) -> str:
+    """As `media_type`, of the header's text."""
+    kind, _, parameters = content_type.partition(";")
     charset = re.search(r"charset\s*=\s*\"?([^\s\";]+)", parameters, re.IGNORECASE)
     if charset and charset[1].lower() not in ("utf-8", "utf8", "us-ascii"):
         raise UnsupportedMediaType(f"The character set must be utf-8, not {charset[1]!r}.")
@@ -147,12 +152,25 @@ def is_json(kind: str) -> bool:
 
 async def read_model(request: Request, model: type[Model], what: str) -> Model:
     """The body of a request as a model. `what` names it in refusals: "a decision request"."""
-    kind = media_type(request)
+    content_type = request.headers.get("content-type", "")
+    refuse_unless_json(content_type)
+    return as_model(await request.body(), content_type, model, what)
+
+
+def as_model(raw: bytes, content_type: str, model: type[Model], what: str) -> Model:
+    """A body of this content type as a model."""
+    if content_type != "application/json":
+        refuse_unless_json(content_type)
+    return check(model, read_json(raw), what)
+
+
+def refuse_unless_json(content_type: str) -> None:
+    """Raises UnsupportedMediaType for anything but JSON in UTF-8."""
+    kind = media_type_of(content_type)
     if not is_json(kind):
         raise UnsupportedMediaType(
             f"Content-Type must be application/json; it is {kind or 'missing'}."
         )
-    return check(model, read_json(await request.body()), what)
 
 
 def check(model: type[Model], parsed: Any, what: str) -> Model:

@@ -59,6 +59,7 @@ async def run(app: FastAPI, listening: socket.socket, ready: Callable[[], None])
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
