@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,36 +13,28 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from engine import contact, visits, volumes
-from engine.catalog import Action, Bundle
-from engine.consent import consented
+from engine.catalog import Bundle
 from engine.decide import decide
 from engine.errors import (
-    JournalUnavailable,
     LiveStateUnavailable,
     RequestIdReused,
     UnknownChannel,
-    UnknownDecision,
 )
-from engine.holds import covering, in_force
-from engine.ledger import Ledger, ids, keys, live, tables
+from engine.ledger import Ledger, earlier, ids, keys, live, tables
 from engine.ledger.circles import scopes
 from engine.ledger.clock import milliseconds
+from engine.ledger.in_time import InTime
 from engine.ledger.journal import insert_new
 from engine.ledger.patience import Breaker, within
 from engine.ledger.ports import FeatureReader
 from engine.ledger.units import Taker
 from engine.propensity import Scorer
-from engine.record import Seal, decision_of, record, seal_of
-from engine.shelf import shelf
+from engine.record import record
 from engine.types import (
     Decision,
     FeatureRow,
-    Offer,
     Placement,
-    Remembered,
     Request,
-    Scalar,
-    Scores,
     Snapshot,
 )
 
@@ -57,8 +49,6 @@ _LEAST_SECONDS = 0.005
 _STORE_SHARE = 0.4
 """The part of a deadline that reading may take; scoring goes on until `_SCORE_SHARE` of it."""
 _SCORE_SHARE = 0.7
-_AT_ONCE = 32
-"""So many actions are scored between two looks at the clock, the most promising first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +131,7 @@ class Decider:
 
     async def _decide_live(self, ask: Ask, bundle: Bundle, started: float) -> Decision:
         end = started + ask.deadline_ms / 1000
-        scorer = _InTime(self._scorer, started + _SCORE_SHARE * ask.deadline_ms / 1000)
+        scorer = InTime(self._scorer, started + _SCORE_SHARE * ask.deadline_ms / 1000)
         attempt = _Attempt(
             self._ledger, self._reader, scorer, bundle, ask, end=end, breaker=self._breaker
         )
@@ -194,37 +184,6 @@ def request_of(ask: Ask, now: datetime, superseded: bool = False) -> Request:
         explain=ask.explain,
         superseded=superseded,
     )
-
-
-class _InTime:
-    """A scorer that stops in time: what comes first is scored first, and always scored."""
-
-    def __init__(self, scorer: Scorer, end: float) -> None:
-        self._scorer = scorer
-        self._end = end
-
-    def customer_scores(self, features: Mapping[str, Scalar]) -> Scores:
-        """The scores of the customer alone."""
-        return self._scorer.customer_scores(features)
-
-    def acceptance(
-        self, features: Mapping[str, Scalar], pairs: Sequence[tuple[Action, str]]
-    ) -> Scores:
-        """As many of the pairs as there is time for, from the first; says how many."""
-        scores = self._scorer.acceptance(features, pairs[:_AT_ONCE])
-        done = _AT_ONCE
-        while done < len(pairs) and time.perf_counter() < self._end:
-            more = self._scorer.acceptance(features, pairs[done : done + _AT_ONCE])
-            scores = replace(
-                more,
-                acceptance=scores.acceptance + more.acceptance,
-                evidence=scores.evidence + more.evidence,
-            )
-            done += _AT_ONCE
-        if done >= len(pairs):
-            return scores
-        late = f"the time was over: {done} of {len(pairs)} actions were scored"
-        return replace(scores, because=(*scores.because, late))
 
 
 class _Attempt:
@@ -288,8 +247,8 @@ class _Attempt:
 
     async def _stored_or_new(self, state: live.LiveState, row: FeatureRow) -> Decision:
         decision_id = (state.stored or b"")[1:].decode()
-        kept = await stored_decision(self.ledger, decision_id)
-        if kept is not None and still_legal(
+        kept = await earlier.stored_decision(self.ledger, decision_id)
+        if kept is not None and earlier.still_legal(
             kept, state, self.bundle, self.ask.channel, self.ledger.clock.now()
         ):
             if any(one.until is None for one in kept.reserves):  # the call before may have crashed
@@ -378,34 +337,11 @@ class _Attempt:
     async def _without_features(self, state: live.LiveState, error: Exception) -> live.LiveState:
         """The state with what was offered last: all that can be said without features."""
         unread = f"the features could not be read: {error}"
-        remembered, earlier = await self._remembered(state)
-        return replace(state, remembered=remembered, because=(unread, *earlier))
-
-    async def _remembered(
-        self, state: live.LiveState
-    ) -> tuple[tuple[Remembered, ...], tuple[str, ...]]:
-        """The offers of the customer's latest decision on this channel, if it is not too old."""
-        now, asked = self.ledger.clock.now(), {one.name for one in self.ask.placements}
-        for decision_id in state.latest:
-            kept = await stored_decision(self.ledger, decision_id)
-            if kept is None or now - kept.at > self.bundle.cache_age:
-                continue
-            offers = tuple(
-                Remembered(
-                    placement=placement,
-                    action=offer.action,
-                    treatment=offer.treatment,
-                    propensity=offer.propensity,
-                    decision_id=decision_id,
-                )
-                for placement, offers in kept.placements.items()
-                for offer in offers
-                if placement in asked and _on_channel(offer, self.bundle, self.ask.channel)
-            )
-            if offers:
-                said = f"decision {decision_id} of {kept.at.isoformat(timespec='seconds')} is used"
-                return offers, (said,)
-        return (), ()
+        placements = frozenset(one.name for one in self.ask.placements)
+        remembered, said = await earlier.remembered(
+            self.ledger, state, self.bundle, self.ask.channel, placements
+        )
+        return replace(state, remembered=remembered, because=(unread, *said))
 
     async def _take(
         self,
@@ -482,45 +418,3 @@ class _Attempt:
             raise live.unavailable(error) from error
         self._breaker.worked()
         return reply
-
-
-def _on_channel(offer: Offer, bundle: Bundle, channel: str) -> bool:
-    place = shelf(bundle, channel).get(offer.action)
-    return place is not None and offer.treatment in {one.id for one in place.own + place.like}
-
-
-async def stored_decision(ledger: Ledger, decision_id: str) -> Decision | None:
-    """The decision of a record, or None where it can't be found or was tampered with.
-
-    Raises LiveStateUnavailable.
-    """
-    try:
-        kept = await ledger.raw_record(decision_id)
-    except (JournalUnavailable, UnknownDecision):
-        return None
-    if seal_of(kept, ledger.site.seal_key, decision_id) is Seal.TAMPERED:
-        return None
-    return decision_of(kept)
-
-
-def still_legal(
-    decision: Decision, state: live.LiveState, bundle: Bundle, channel: str, now: datetime
-) -> bool:
-    """Whether each offer of a stored answer may still be shown: known, not held, consented, and
-    what it took out of volumes is still kept.
-    """
-    if not decision.offers:
-        return True
-    if not state.marker:
-        return False
-    held = in_force(state.holds, now)
-    units = {(one.bucket, one.action) for one in volumes.in_force(state.reserved, now)}
-    if any((one.bucket, one.action) not in units for one in decision.reserves):
-        return False
-    for offer in decision.offers:
-        action = bundle.actions.get(offer.action)
-        if action is None or covering(held, action) is not None:
-            return False
-        if not consented(bundle, action.purpose, channel, state.consents):
-            return False
-    return True

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from engine.decide import decide
 from engine.errors import UnknownDecision
 from engine.ledger import Ledger, archive, keys
-from engine.live import Ask, stored_decision
+from engine.ledger.earlier import stored_decision
+from engine.live import Ask
 from engine.record import Seal, decision_of, read, record, seal_key, seal_of, verify
 from tests.support.builders import (
     a_bundle,
