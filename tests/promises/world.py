@@ -23,6 +23,7 @@ from engine.catalog import (
     ContactPolicy,
     Period,
     QuietHours,
+    Scope,
     SessionTerms,
     Volume,
     Window,
@@ -61,6 +62,8 @@ SPRING = datetime(2027, 3, 27, 6, tzinfo=UTC)
 STOCK = 2
 KEPT_FOR = 2 * HOUR
 WEEKLY = 2
+HOUSEHOLD = ("ana", "ben")
+HOUSEHOLD_WEEKLY = 3
 QUIET = (time(21), time(7, 30))
 
 UPGRADE = an_action("upgrade", value=100)
@@ -76,6 +79,13 @@ BUNDLE = a_bundle(
     purposes=[a_purpose(name, levels=list(Level)) for name in ("sales", "nurture", "service")],
     limits=[
         a_limit("weekly", maximum=WEEKLY, window=WEEK, purposes=["sales", "nurture"]),
+        a_limit(
+            "household",
+            maximum=HOUSEHOLD_WEEKLY,
+            window=WEEK,
+            purposes=["sales", "nurture"],
+            scope=Scope.HOUSEHOLD,
+        ),
         a_limit(
             "daily",
             maximum=1,
@@ -238,6 +248,12 @@ class Auditor:
         mine = [(action, at) for who, action, at in self.arrived.values() if who == name]
         week = [at for action, at in mine if action in LIMITED and at > now - WEEK]
         assert len(week) <= WEEKLY, f"P2: {len(week)} messages in a week"
+        if name in HOUSEHOLD:
+            at_home = [
+                (action, at) for who, action, at in self.arrived.values() if who in HOUSEHOLD
+            ]
+            together = [at for action, at in at_home if action in LIMITED and at > now - WEEK]
+            assert len(together) <= HOUSEHOLD_WEEKLY, f"P2: {len(together)} for one household"
         zone = ZoneInfo(ZONES[name])
         today = now.astimezone(zone).date()
         day = [a for a, at in mine if a in COMMERCIAL and at.astimezone(zone).date() == today]
@@ -458,4 +474,6 @@ async def a_world(folder: Path, redis_url: str, start: datetime) -> AsyncGenerat
         standing_at(ledger, start)
         for name in CUSTOMERS:
             await world.write_row(name)
+        for name in HOUSEHOLD:
+            await ledger.memberships.join(world.customer(name), Scope.HOUSEHOLD, "12 Elm Street")
         yield world
