@@ -44,6 +44,7 @@ class _Connection(asyncio.Protocol):
         self._calls: deque[_Call] = deque()
         self._unsent: list[bytes] = []
         self._transport: asyncio.Transport | None = None
+        self._watch: asyncio.TimerHandle | None = None
 
     @property
     def open(self) -> bool:
@@ -80,11 +81,16 @@ class _Connection(asyncio.Protocol):
 
     def send(self, commands: Sequence[Command]) -> asyncio.Future[list[Any]]:
         """Queues commands; what is queued within one turn of the loop leaves together."""
+        if self._transport is None:
+            raise ConnectionBroken("the connection to Redis was lost")
+        packed = [_pack(command) for command in commands]  # what can't be packed leaves no call
         call = _Call(len(commands), self._loop.time(), self._loop.create_future())
         self._calls.append(call)
         if not self._unsent:
             self._loop.call_soon(self._flush)
-        self._unsent += [_pack(command) for command in commands]
+        self._unsent += packed
+        if self._watch is None:
+            self._watch = self._loop.call_later(_STALLED_SECONDS, self._look)
         return call.future
 
     def _flush(self) -> None:
@@ -92,9 +98,15 @@ class _Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(data)
 
-    def stalled(self) -> bool:
-        """Whether the oldest call has waited for too long."""
-        return bool(self._calls) and self._loop.time() - self._calls[0].since > _STALLED_SECONDS
+    def _look(self) -> None:
+        """Gives the connection up if the oldest call has waited for too long."""
+        self._watch = None
+        if self._calls:
+            left = self._calls[0].since + _STALLED_SECONDS - self._loop.time()
+            if left > 0:
+                self._watch = self._loop.call_later(left, self._look)
+            else:
+                self.close(ConnectionBroken("it did not answer in time"))
 
     def close(self, error: Exception | None = None) -> None:
         """Ends it; calls on their way fail."""
@@ -133,10 +145,6 @@ class Wire:
             raise LiveStateUnavailable(
                 f"Redis can't be used: {type(error).__name__}: {said}"
             ) from error
-        except asyncio.CancelledError:
-            if connection is not None and connection.stalled():
-                connection.close()
-            raise
 
     async def close(self) -> None:
         """Ends the connection."""
@@ -159,7 +167,7 @@ class Wire:
                 path = found["path"]
                 _, made = await loop.create_unix_connection(lambda: _Connection(loop), path)
             else:
-                secure = tls.create_default_context() if _is_secure(found) else None
+                secure = _secured(found) if _is_secure(found) else None
                 host, port = found.get("host", "localhost"), found.get("port", 6379)
                 _, made = await loop.create_connection(
                     lambda: _Connection(loop), host, port, ssl=secure
@@ -182,6 +190,16 @@ def _seen(task: asyncio.Task[_Connection]) -> None:
 
 def _is_secure(options: dict[str, Any]) -> bool:
     return "SSL" in getattr(options.get("connection_class"), "__name__", "")
+
+
+def _secured(options: dict[str, Any]) -> tls.SSLContext:
+    """The options of a `rediss://` address that redis-py knows too: whom to trust, who we are."""
+    context = tls.create_default_context(cafile=options.get("ssl_ca_certs"))
+    if options.get("ssl_cert_reqs") == "none":
+        context.check_hostname, context.verify_mode = False, tls.CERT_NONE
+    if certificate := options.get("ssl_certfile"):
+        context.load_cert_chain(certificate, options.get("ssl_keyfile"))
+    return context
 
 
 def _introduction(options: dict[str, Any]) -> list[Command]:
