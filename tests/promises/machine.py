@@ -98,6 +98,13 @@ class Promises(RuleBasedStateMachine):
         """Many journeys want to say the same to one customer."""
         self._happens(*[("send", (name, action, channel, "delivered"))] * number)
 
+    @rule(name=names)
+    def nothing_pleases(self, name: str) -> None:
+        """A customer looks, says no to what is sold, and looks again some time later."""
+        self._happens(("ask", (name,)))
+        self._happens(("turn_down", (name,)))
+        self._happens(("pass_time", (timedelta(hours=2),)))
+
     @rule()
     def everybody_asks(self) -> None:
         """All customers open the page."""

@@ -63,7 +63,7 @@ STOCK = 2
 KEPT_FOR = 2 * HOUR
 WEEKLY = 2
 HOUSEHOLD = ("ana", "ben")
-HOUSEHOLD_WEEKLY = 3
+HOUSEHOLD_WEEKLY = 2
 QUIET = (time(21), time(7, 30))
 
 UPGRADE = an_action("upgrade", value=100)
@@ -387,6 +387,13 @@ class World:
                 del self.auditor.units[name]
         if outcome == "impression":
             self.auditor.seen.setdefault((name, action), []).append(self.now)
+
+    async def turn_down(self, name: str) -> None:
+        """The customer says no to what sells, of what was shown last."""
+        for which in reversed(range(len(self.offers))):
+            who, _, _, action = self.offers[which]
+            if who == name and action in COMMERCIAL:
+                return await self.respond("reject", which)
 
     async def send(self, name: str, action: str, channel: str, mood: str) -> None:
         """A step of a journey sends something new."""
