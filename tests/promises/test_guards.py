@@ -20,7 +20,6 @@ SEEN_FROM_OUTSIDE = (
     "quiet hours",
     "nothing while not reconciled",
     "freshness",
-    "version at commit",
     "version at authorisation",
     "units at commit",
     "contacts after a wipe",
