@@ -16,6 +16,7 @@ from engine.ledger.clock import Clock
 from engine.ledger.journal import Journal
 from engine.ledger.ledger import Ledger
 from engine.ledger.site import Site
+from engine.ledger.wire import Wire
 from tests.support.messages import a_message
 
 
@@ -30,7 +31,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 def a_ledger(journal: Journal) -> Ledger:
     """The ledger over this journal; its Redis is never asked."""
     site = Site(data_dir=Path(), key=b"k" * 32, clock=Clock())
-    return Ledger(site, journal, redis.Redis())
+    return Ledger(site, journal, redis.Redis(), Wire(site.redis_url))
 
 
 async def test_a_message_is_kept_once_however_often_it_is_delivered(journal: Journal) -> None:

@@ -16,7 +16,7 @@ from engine.ledger.archive import archive_stream, compact, records
 from engine.live import Ask
 from engine.types import Decision
 from tests.support.builders import a_bundle, a_customer, an_action
-from tests.support.ledgers import decided, redis_says
+from tests.support.ledgers import NOWHERE, decided, redis_says
 
 BUNDLE = a_bundle(an_action("upgrade"))
 
@@ -44,7 +44,8 @@ async def spooled(ledger: Ledger) -> int:
 async def without_redis(ledger: Ledger, patch: pytest.MonkeyPatch) -> Decision:
     """A decision that was made while Redis was away."""
     with patch.context() as patched:
-        patched.setattr(ledger, "redis", live.connect("redis://127.0.0.1:1/0"))
+        patched.setattr(ledger, "redis", live.connect(NOWHERE))
+        patched.setattr(ledger, "wire", live.wired(NOWHERE))
         [decision] = await some(ledger, 1)
     return decision
 
@@ -150,7 +151,8 @@ async def test_a_decision_in_a_stream_that_is_away_is_not_called_unknown(
 ) -> None:
     [decision] = await some(ledger, 1)
     with monkeypatch.context() as patched:
-        patched.setattr(ledger, "redis", live.connect("redis://127.0.0.1:1/0"))
+        patched.setattr(ledger, "redis", live.connect(NOWHERE))
+        patched.setattr(ledger, "wire", live.wired(NOWHERE))
         with pytest.raises(LiveStateUnavailable):
             await ledger.raw_record(decision.decision_id)
     await archive_stream(ledger)
