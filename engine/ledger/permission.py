@@ -36,6 +36,7 @@ from engine.types import (
     Snapshot,
     Stage,
 )
+from engine.windows import MILLISECOND
 
 AUTHORISE = live.Script("authorise", "circles", "units")
 FRESH_SECONDS = 0.5
@@ -127,7 +128,7 @@ class Gate:
             await self._ledger.volumes.confirm(message.message_id)
 
     async def _read(self, message: Message, bundle: Bundle) -> Ground:
-        since = message.at - contact.horizon(bundle)
+        since = message.at - contact.horizon(bundle) - MILLISECOND  # a read rounds to the nearest
         state, row = await self._read_customer(message.customer, since)
         state = await live.with_circles(self._ledger.redis, state, scopes(bundle), since)
         ground = Ground(bundle=bundle, state=state, row=row)

@@ -18,6 +18,7 @@ from engine.ledger import Ledger, keys, permission, tables
 from engine.ledger.sends import DeliveryPending, Sender, SendResult, SendStatus
 from engine.ledger.wire import Command
 from engine.types import ContactKind, FeatureRow
+from engine.windows import MILLISECOND
 from tests.support.builders import (
     DAY,
     NOW,
@@ -120,6 +121,19 @@ async def test_a_refusal_says_when_the_hold_ends_and_says_it_again(ledger: Ledge
     assert {(result.reason, result.until) for result in results} == {
         ("hold:complaint:4711", NOW + DAY)
     }
+
+
+async def test_a_limit_is_full_until_its_very_last_moment_between_two_milliseconds(
+    ledger: Ledger,
+) -> None:
+    bundle = a_bundle(SALE, limits=[a_limit(maximum=1, window=Window(length=DAY))])
+    sent = a_contact("m0", at=NOW - DAY + MILLISECOND)
+    await ledger.add_contacts([(a_customer(), sent)])
+    sender = a_sender(ledger, bundle)
+    early = await sender.send(a_message("m1", at=NOW + 0.6 * MILLISECOND))
+    assert (early.status, early.until) == (SendStatus.REFUSED, NOW + MILLISECOND)
+    after = await sender.send(a_message("m2", at=NOW + MILLISECOND))
+    assert after.status is SendStatus.DELIVERED
 
 
 async def test_a_purpose_that_the_bundle_lost_is_refused(ledger: Ledger) -> None:
