@@ -15,7 +15,7 @@ from sqlalchemy import select
 from engine.catalog import Bundle
 from engine.channels.delivery import DeliveryStatus, Message, Repeat
 from engine.errors import InvalidInput, LiveStateUnavailable, Unavailable
-from engine.ledger import Ledger, keys, permission, tables
+from engine.ledger import Ledger, keys, live, permission, tables
 from engine.ledger.sends import DeliveryPending, Sender, SendResult, SendStatus
 from engine.types import Contact, ContactKind
 from tests.support.builders import (
@@ -207,17 +207,18 @@ async def test_nothing_that_sells_leaves_before_the_rebuild(wiped_ledger: Ledger
     assert (await sender.send(a_message())).status is SendStatus.DELIVERED
 
 
+@pytest.mark.parametrize(("part", "call"), [("wire", "call"), ("redis", "execute_command")])
 async def test_a_message_waits_for_a_redis_that_is_away(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, part: str, call: str
 ) -> None:
     channel = FakeChannel(repeat=Repeat.AT_MOST_ONCE)
     sender = a_sender(ledger, channel)
 
     async def away(*_: object, **__: object) -> Any:
-        raise ConnectionRefusedError("nobody listens")
+        raise live.unavailable(ConnectionRefusedError("nobody listens"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(ledger.redis, "execute_command", away)
+        patch.setattr(getattr(ledger, part), call, away)
         with pytest.raises(DeliveryPending, match="nobody listens"):
             await sender.send(a_message())
     assert channel.started == []
@@ -485,6 +486,7 @@ async def crashes_at(ledger: Ledger, channel: FakeChannel, message: Message, fus
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ledger.journal, "write", fuse.around(ledger.journal.write))
         patch.setattr(ledger.redis, "execute_command", fuse.around(redis_calls(ledger)))
+        patch.setattr(ledger.wire, "call", fuse.around(ledger.wire.call))
         patch.setattr(channel, "deliver", fuse.around(channel.deliver))
         try:
             await a_sender(ledger, channel).send(message)
