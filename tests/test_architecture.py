@@ -136,6 +136,16 @@ def test_every_module_says_in_one_line_what_it_is() -> None:
     assert silent == []
 
 
+@pytest.mark.parametrize("package", ["engine", "api"])
+def test_the_tree_in_the_documentation_names_every_file(package: str) -> None:
+    tree = (ROOT / "docs" / "architecture.md").read_text().partition("## What is where")[2]
+    named = set(re.findall(r"\b[a-z_0-9]+\.py\b", tree))
+    files = {path.name for path in sources(package)} - {"__init__.py"}
+    assert sorted(files - named) == []
+    everywhere = {path.name for each in (*PACKAGES, "tests") for path in sources(each)}
+    assert sorted(named - everywhere) == []
+
+
 def tracked_texts() -> Iterator[tuple[str, str]]:
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
