@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice
 from typing import cast
 
@@ -61,6 +62,9 @@ end
 redis.call('HSET', KEYS[1], unpack(ARGV, 4))
 return 1
 """
+
+_REMEMBERED = 65_536
+"""Most values are words, flags and small numbers that come again and again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +144,7 @@ class OnlineReader:
         return row
 
 
+@lru_cache(_REMEMBERED)
 def _time(raw: bytes | None) -> datetime | None:
     if raw is None:
         return None
@@ -149,6 +154,7 @@ def _time(raw: bytes | None) -> datetime | None:
         return None
 
 
+@lru_cache(_REMEMBERED)
 def _value(raw: bytes) -> Scalar:
     try:
         return decode_value(raw)
