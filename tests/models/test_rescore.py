@@ -31,20 +31,23 @@ def site(tmp_path: Path) -> Site:
     return found
 
 
-def a_record(site: Site, number: int = 0, age: int = 0) -> Record:
+def a_record(
+    site: Site, number: int = 0, age: int = 0, scorer: ModelScorer | None = None
+) -> Record:
     """A decision about a made-up customer with features of some age, scored by the models."""
     request = a_request("web", Placement(limit=3))
     _, features, _ = made_up(600)[number]
     times = dict.fromkeys(("profile", "contract", "services", "billing"), request.now - age * DAY)
     snapshot = a_snapshot(features=features, feature_times=times)
-    decision = decide(request, snapshot, BUNDLE, ModelScorer(site))
+    decision = decide(request, snapshot, BUNDLE, scorer or ModelScorer(site))
     return Record(request=request, snapshot=snapshot, decision=decision)
 
 
 @pytest.mark.parametrize("age", [0, 40])
 def test_booster_predict_gives_the_recorded_scores_again(site: Site, age: int) -> None:
+    scorer = ModelScorer(site)
     for number in range(20):
-        found = rescored(site, a_record(site, number, age), BUNDLE)
+        found = rescored(site, a_record(site, number, age, scorer), BUNDLE)
         assert found.compared == 1 + len(ACTIONS)
         assert found.largest_difference is not None
         assert found.largest_difference <= 1e-9
