@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
+from engine.catalog import Exclusion
 from engine.logic import number
 from engine.moment import Moment
 from engine.shelf import Place
@@ -12,16 +14,21 @@ from engine.types import Drop, Stage
 
 def excluded(place: Place, moment: Moment) -> Drop | None:
     """The emergency stop that covers an action on its channel, the one that ends last."""
-    in_force = [one for one in place.exclusions if one.until is None or one.until > moment.now]
-    if not in_force:
+    stops = in_force(place, moment.now)
+    if not stops:
         return None
-    last = max(in_force, key=lambda one: (one.until is None, one.until or moment.now, one.name))
+    last = max(stops, key=lambda one: (one.until is None, one.until or moment.now, one.name))
     return Drop(
         stage=Stage.EXCLUSION,
         rule=f"exclusion:{last.name}",
         detail=last.because,
         until=last.until,
     )
+
+
+def in_force(place: Place, now: datetime) -> list[Exclusion]:
+    """The emergency stops that cover an action on its channel and have not ended."""
+    return [one for one in place.exclusions if one.until is None or one.until > now]
 
 
 def below_margin(place: Place, moment: Moment) -> Iterator[Drop]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from engine import volumes
+from engine import exclusions, volumes
 from engine.catalog import Bundle
 from engine.consent import consented
 from engine.errors import JournalUnavailable, UnknownDecision
@@ -72,8 +72,8 @@ async def stored_decision(ledger: Ledger, decision_id: str) -> Decision | None:
 def still_legal(
     decision: Decision, state: live.LiveState, bundle: Bundle, channel: str, now: datetime
 ) -> bool:
-    """Whether each offer of a stored answer may still be shown: known, not held, consented, and
-    what it took out of volumes is still kept.
+    """Whether each offer of a stored answer may still be shown: known, not stopped, not held,
+    consented, and what it took out of volumes is still kept.
     """
     if not decision.offers:
         return True
@@ -83,10 +83,11 @@ def still_legal(
     units = {(one.bucket, one.action) for one in volumes.in_force(state.reserved, now)}
     if any((one.bucket, one.action) not in units for one in decision.reserves):
         return False
-    for offer in decision.offers:
-        action = bundle.actions.get(offer.action)
-        if action is None or covering(held, action) is not None:
-            return False
-        if not consented(bundle, action.purpose, channel, state.consents):
-            return False
-    return True
+    places = shelf(bundle, channel)
+    return all(
+        (place := places.get(offer.action)) is not None
+        and not exclusions.in_force(place, now)
+        and covering(held, place.action) is None
+        and consented(bundle, place.action.purpose, channel, state.consents)
+        for offer in decision.offers
+    )

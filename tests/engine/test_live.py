@@ -16,7 +16,7 @@ import pytest
 import redis
 from sqlalchemy import func, select
 
-from engine.catalog import Action
+from engine.catalog import Action, Exclusion
 from engine.errors import JournalUnavailable, RequestIdReused, UnknownChannel
 from engine.ledger import Ledger, keys, tables
 from engine.ledger.outcomes import Outcome
@@ -33,6 +33,7 @@ from tests.support.builders import (
     a_hold,
     a_limit,
     a_purpose,
+    a_reach,
     an_action,
 )
 from tests.support.ledgers import (
@@ -227,6 +228,17 @@ async def test_a_stored_answer_that_a_hold_forbids_is_superseded(ledger: Ledger)
     assert "superseded" in second.because
     assert await decided(ledger, BUNDLE, once()) == second
     assert identical(await ledger.raw_record(second.decision_id), BUNDLE)
+
+
+async def test_a_stored_answer_that_an_emergency_stop_covers_is_superseded(ledger: Ledger) -> None:
+    assert shown(await decided(ledger, BUNDLE, once())) == ["upgrade"]
+    stop = Exclusion(name="recall", because="a recall", reach=a_reach(actions=["upgrade"]))
+    lasting = replace(BUNDLE, exclusions=(stop,))
+    ended = replace(BUNDLE, exclusions=(replace(stop, until=ledger.clock.now()),))
+    assert shown(await decided(ledger, ended, once())) == ["upgrade"]
+    second = await decided(ledger, lasting, once())
+    assert shown(second) == ["help"]
+    assert "superseded" in second.because
 
 
 async def test_ten_calls_at_once_after_a_hold_share_one_new_answer(ledger: Ledger) -> None:
