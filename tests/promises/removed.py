@@ -12,8 +12,21 @@ from typing import Any
 
 import pytest
 
-from engine import contact, exclusions, freshness, guards, holds, policies, quiet, session, volumes
-from engine.ledger import ledger, live, permission, sends
+from engine import (
+    contact,
+    eligibility,
+    exclusions,
+    freshness,
+    guards,
+    holds,
+    keeping,
+    policies,
+    quiet,
+    record,
+    session,
+    volumes,
+)
+from engine.ledger import earlier, ledger, live, permission, sends
 from engine.ledger.live import Script
 from workflows import rebuild
 
@@ -60,6 +73,9 @@ GUARDS: dict[str, tuple[Callable[[], None], str]] = {
     "holds": (instead(holds, "covering", nothing), "engine/test_decide.py"),
     "emergency stop": (instead(exclusions, "excluded", nothing), "engine/test_exclusions.py"),
     "contact limits": (instead(contact, "limited", nothing), "engine/test_decide.py"),
+    "rules": (instead(eligibility, "failed_rules", empty), "engine/test_telco_bundle.py"),
+    "margin floors": (instead(exclusions, "below_margin", empty), "engine/test_exclusions.py"),
+    "places kept for better": (instead(keeping, "kept", nothing), "ledger/test_journeys.py"),
     "contact policies": (instead(policies, "suppressed", nothing), "engine/test_policies.py"),
     "session": (instead(session, "silenced", nothing), "engine/test_session.py"),
     "quiet hours": (instead(quiet, "hushed", nothing), "engine/test_quiet.py"),
@@ -72,6 +88,8 @@ GUARDS: dict[str, tuple[Callable[[], None], str]] = {
         instead(freshness, "_too_old", empty),
         "engine/test_freshness.py",
     ),
+    "stored answers": (instead(earlier, "still_legal", always), "engine/test_live.py"),
+    "seals": (instead(record, "verify", always), "engine/test_record.py"),
     "version at commit": (without(live.COMMIT, VERSION, "false"), "engine/test_live.py"),
     "marker at commit": (without(live.COMMIT, "marker ~= ARGV[2]", "false"), "engine/test_live.py"),
     "version at authorisation": (
