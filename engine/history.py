@@ -6,7 +6,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from engine.types import Contact, ContactKind
@@ -25,6 +25,8 @@ VERBS = ("shown", "sent", *_REACTION, IGNORED, "answered")
 """`answered` is any response but `ignore`."""
 _WAITING = (ContactKind.DISPATCH, ContactKind.IMPRESSION)
 _DAY_MILLISECONDS = 86_400_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 Key = TypeVar("Key")
 
 
@@ -164,7 +166,8 @@ def look_back(questions: Iterable[Asked], answers_within: timedelta) -> timedelt
 
 
 def _milliseconds(at: datetime) -> int:
-    return round(at.timestamp() * 1000)
+    """The last whole millisecond up to a moment: what is counted is kept in whole ones."""
+    return (at - _EPOCH) // _MILLISECOND
 
 
 def _times(contacts: Iterable[tuple[Key, Contact]]) -> dict[Key, list[int]]:

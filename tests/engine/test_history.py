@@ -79,6 +79,7 @@ def ignored(*contacts: Contact, now: datetime = NOW) -> list[tuple[datetime, Con
 def test_what_nothing_followed_is_ignored_at_the_end_of_the_wait_and_not_before() -> None:
     seen = an_impression(ago(days=3))
     assert ignored(seen, now=NOW - MS) == []
+    assert ignored(seen, now=NOW - 0.1 * MS) == []
     assert ignored(seen) == [(NOW, seen)]
 
 
