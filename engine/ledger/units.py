@@ -158,7 +158,8 @@ def in_force(
 ) -> list[tuple[int, Unit]]:
     """The next units in force, each with its position in the journal.
 
-    Those of periods that were over long ago, taken before `since`, no longer matter.
+    Those of periods that were over long ago, taken before `since`, no longer matter. Of what is
+    only reserved there are as many as there were then or are now, whichever is more.
     """
     current = or_(_units.c.at > milliseconds(since), _units.c.bucket.like(f"%|{EVER}%"))
     lasting = or_(_units.c.until.is_(None), _units.c.until > milliseconds(now))
@@ -169,7 +170,10 @@ def in_force(
         .limit(most)
     )
     found = connection.execute(query).all()
-    return [(row.seq, _unit(row, None if state == USED else row.maximum)) for row in found]
+    if state == USED:
+        return [(row.seq, _unit(row, None)) for row in found]
+    now_are = {bucket: _maximum(connection, bucket) for bucket in {row.bucket for row in found}}
+    return [(row.seq, _unit(row, max(row.maximum, now_are[row.bucket]))) for row in found]
 
 
 def buckets(connection: Connection) -> list[str]:

@@ -591,6 +591,25 @@ async def test_a_rebuild_never_puts_back_more_than_there_is(
     assert len(await members(ledger)) == 10
 
 
+@pytest.mark.parametrize("maximum", [15, 5])
+async def test_what_is_kept_stays_kept_in_a_rebuild_after_the_volume_was_changed(
+    ledger: Ledger, maximum: int
+) -> None:
+    later(ledger, 0)
+    for number in range(10):
+        await offered(ledger, number)
+    changed = a_bundle(PHONE, HELP, volumes=[replace(CONFIRMED, maximum=maximum)])
+    for number in range(10, 15):
+        decision = await offered(ledger, number, changed)
+        if shown(decision) == ["phone"]:
+            await tell(ledger, decision, "accept")
+    before = await members(ledger)
+    assert len(before) == max(maximum, 10)
+    await rebuilt(ledger)
+    assert await members(ledger) == before
+    assert shown(await offered(ledger, 15, changed)) == ["help"]
+
+
 async def test_what_a_crash_may_have_taken_puts_nothing_out_that_was_sent(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
