@@ -37,7 +37,7 @@ def load_bundle(
     be right`.
     """
     problems = Problems()
-    files = sorted([*folder.glob("*.yaml"), *folder.glob("actions/*.yaml")])
+    files = files_of(folder)
     if not files:
         raise InvalidBundle([f"{folder}: there is no bundle here; it needs a business.yaml"])
     entries = [_read(file, file.relative_to(folder).as_posix(), problems) for file in files]
@@ -48,6 +48,12 @@ def load_bundle(
     if problems.found:
         raise InvalidBundle(problems.lines())
     return bundle
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The files of a bundle, in order: not what editors and systems hide beside them, no pipes."""
+    found = [*folder.glob("*.yaml"), *folder.glob("actions/*.yaml")]
+    return sorted(one for one in found if one.is_file() and not one.name.startswith("."))
 
 
 def bundle_from_source(source: bytes) -> Bundle:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
-from engine.bundle import bundle_from_source, load_bundle
+from engine.bundle import bundle_from_source, files_of, load_bundle
 from engine.catalog import Bundle
 from engine.errors import InvalidBundle, UnknownBundle
 
@@ -84,10 +84,10 @@ class BundleInForce:
         return bundle
 
     def _now(self) -> object:
-        files = sorted([*self._folder.glob("*.yaml"), *self._folder.glob("actions/*.yaml")])
         try:
             stamps = tuple(
-                (str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files
+                (str(file), file.stat().st_mtime_ns, file.stat().st_size)
+                for file in files_of(self._folder)
             )
         except OSError:  # an editor is replacing a file: look again at the next call
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -46,6 +47,19 @@ def test_a_changed_file_is_in_force_after_a_refresh(folder: Path) -> None:
     assert not bundle.refresh()
     rename(folder, "telecoms")
     assert bundle().name == "telco"
+    assert bundle.refresh()
+    assert (bundle().name, bundle.problems) == ("telecoms", ())
+
+
+def test_what_is_beside_the_files_keeps_no_change_from_being_in_force(folder: Path) -> None:
+    actions = folder / "actions"
+    (actions / ".#sales.yaml").symlink_to("kim@desk.4711")  # so Emacs marks what is being edited
+    (actions / "._sales.yaml").write_bytes(b"\x00\x05\x16\x07")  # so macOS keeps its own
+    (actions / "gone.yaml").symlink_to(folder / "nowhere")
+    (actions / "old.yaml").mkdir()
+    os.mkfifo(actions / "pipe.yaml")
+    bundle = in_force(folder)
+    rename(folder, "telecoms")
     assert bundle.refresh()
     assert (bundle().name, bundle.problems) == ("telecoms", ())
 
