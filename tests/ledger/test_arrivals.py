@@ -111,3 +111,25 @@ def test_the_history_is_of_this_customer_before_this_event(connection: Connectio
     since = round((NOW - 365 * DAY).timestamp() * 1000)
     found = arrivals.history(connection, a_customer(), since, seqs[-1])
     assert [event.id for event in found] == ["1", "2"]
+
+
+def test_when_journeys_began_is_told_by_the_events_that_reached_them_first(
+    connection: Connection,
+) -> None:
+    def reached(number: int, *journeys: str, customer: str = EVENT.customer) -> None:
+        at = NOW + number * DAY
+        event = replace(EVENT, id=f"e{number}", at=at, customer=customer)
+        seq = take(connection, event).event.seq
+        advance(connection, seq, Progress.ROUTED, journeys=journeys)
+
+    reached(1, "renewal:x:1", "onboarding:x")
+    reached(2, "renewal:x:1")  # it runs already
+    reached(3, "renewal:x:2")
+    reached(4, "renewal:y:1", customer=a_customer("other"))
+    now = take(connection, replace(EVENT, id="now", at=NOW + 9 * DAY)).event
+    assert arrivals.starts(connection, now) == {
+        "renewal": [NOW + DAY, NOW + 3 * DAY],
+        "onboarding": [NOW + DAY],
+    }
+    first = replace(now, seq=1)
+    assert arrivals.starts(connection, first) == {}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from api.ports import free_port
+from engine.catalog import JourneyTerms
 from engine.errors import InvalidEvent, JourneysUnavailable
 from engine.ledger.clock import Clock
 from engine.ledger.site import Site
@@ -22,6 +23,7 @@ from workflows.routing import (
     PASSED_ON,
     TABLE,
     Route,
+    allowed,
     hand_over,
     heard,
     hold_for,
@@ -84,6 +86,28 @@ def test_an_event_for_several_journeys_feeds_the_open_ones_only() -> None:
     found = routes(an_event("purchase.made", product="renewal"), open_ones)
     assert [route.journey_id for route in found] == ["renewal:1", "renewal:2"]
     assert not any(route.starts for route in found)
+
+
+def test_a_journey_that_the_bundle_does_not_let_start_is_not_opened() -> None:
+    due = an_event("contract.renewal_due", due="2026-05-01")
+    terms = JourneyTerms(kind="renewal", not_while=("onboarding",), starts_maximum=1)
+    bundle = replace(a_bundle(), journeys={"renewal": terms})
+    (route,) = routes(due)
+    onboarding = running("onboarding", f"onboarding:{CUSTOMER}")
+    assert allowed(due, bundle) == (route,)
+    assert allowed(due, bundle, [onboarding]) == ()
+    assert allowed(due, bundle, starts={"renewal": [AT - timedelta(days=29)]}) == ()
+    assert allowed(due, bundle, starts={"renewal": [AT - timedelta(days=30)]}) == (route,)
+
+
+def test_a_journey_that_runs_is_reached_whatever_may_start_and_a_complaint_always_starts() -> None:
+    due = an_event("contract.renewal_due", due="2026-05-01")
+    opened = an_event("complaint.opened", case="4711")
+    never = {k: JourneyTerms(kind=k, starts_maximum=0) for k in ("renewal", "complaint")}
+    bundle = replace(a_bundle(), journeys=never)
+    assert allowed(due, bundle) == ()
+    assert allowed(due, bundle, [running("renewal", routes(due)[0].journey_id)]) == routes(due)
+    assert allowed(opened, bundle) == routes(opened)
 
 
 def test_an_event_that_no_journey_wants_goes_nowhere() -> None:
