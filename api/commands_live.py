@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -91,17 +92,24 @@ def decision_lines(answer: Mapping[str, Any]) -> Iterator[str]:
             chances = f"propensity {offer['propensity']:.3f}, priority {offer['priority']:.3f}"
             yield f"  {offer['rank']}. {offer['treatment']} ({offer['purpose']}), {chances}"
     for hold in answer["holds"]:
-        covered = ", ".join([*hold["purposes"], *hold["tags"]])
-        yield f"held: {covered}, by {hold['id']}: {hold['because']}"
+        purposes = (f"purpose {one}" for one in hold["purposes"])
+        covered = " or ".join([*purposes, *(f"tag {one}" for one in hold["tags"])])
+        yield f"held: nothing with {covered}: {hold['because']} ({hold['id']})"
     for candidate in answer.get("candidates") or ():
         yield from _candidate_lines(candidate)
 
 
 def _candidate_lines(candidate: Mapping[str, Any]) -> Iterator[str]:
+    from engine.reasons import drop_in_words
+    from engine.types import Drop, Stage
+
     yield f"{candidate['status']:<8} {candidate['treatment']}"
-    for drop in candidate["drops"]:
-        until = f", until {drop['until']}" if drop["until"] else ""
-        yield f"         {drop['stage']}, {drop['rule']}: {drop['detail']}{until}"
+    for told in candidate["drops"]:
+        until = datetime.fromisoformat(told["until"]) if told["until"] else None
+        drop = Drop(
+            stage=Stage(told["stage"]), rule=told["rule"], detail=told["detail"], until=until
+        )
+        yield f"         {drop_in_words(drop)}"
 
 
 @journeys_app.command(

@@ -11,9 +11,9 @@ import orjson
 from engine.catalog import Bundle
 from engine.comparison import Changes, compare
 from engine.errors import UnknownBundle
-from engine.explain import moment
 from engine.ledger.bundles import archived_bundle
 from engine.ledger.site import Site
+from engine.reasons import moment
 from engine.record import Record, Seal, read, seal_of
 from engine.replay import Difference, again, differences, same_bytes
 from models.rescore import Rescored, rescored
@@ -135,8 +135,9 @@ def _of_scores(scores: Rescored) -> str:
     because = f" ({'; '.join(scores.because)})" if scores.because else ""
     if scores.largest_difference is None:
         return f"The scores were not compared with those of the models{because}."
+    asked = "1 score" if scores.compared == 1 else f"{scores.compared} scores"
     return (
-        f"The models were asked again for {scores.compared} scores: the largest difference is"
+        f"The models were asked again for {asked}: the largest difference is"
         f" {scores.largest_difference:g}{because}."
     )
 

@@ -12,9 +12,9 @@ from engine import quiet
 from engine.catalog import Rule
 from engine.changing import all_names, changes
 from engine.eligibility import failed
-from engine.explain import reason
 from engine.expressions import SEGMENT, VALUE
 from engine.names import ROOTS
+from engine.reasons import moment, reason
 from engine.remedies import MARGIN, NEEDS, rules_of
 from engine.rules import Expression
 from engine.shelf import shelf
@@ -86,7 +86,8 @@ def _later(at: datetime, ended: Outcome) -> Earliest:
 
 def _no_end(search: _Search, stuck: Sequence[Drop], at: datetime) -> Earliest:
     never = all(search.lasts_for_ever(drop) for drop in stuck)
-    because = tuple(search.needs(drop) for drop in stuck)
+    then = "" if at == search.world.request.now else f"by {moment(at)}, when all else is over: "
+    because = tuple(then + search.needs(drop) for drop in stuck)
     return Earliest(when=When.NEVER if never else When.UNKNOWN, at=None, because=because)
 
 

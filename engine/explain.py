@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 
+from engine.arbitration import UNKNOWN_VALUE
 from engine.catalog import Bundle
+from engine.reasons import drops_in_words, lever_in_words, moment, volume_in_words
 from engine.types import (
     Arm,
     Candidate,
     Decision,
-    Drop,
     Hold,
     Level,
     Offer,
@@ -23,8 +23,6 @@ from engine.types import (
 
 MOST_TOLD = 10
 """How many of the actions that are not offered are told of, unless they are asked about."""
-UNKNOWN = "not known: "
-"""How the detail of a drop begins where a rule could not say."""
 _LEVELS = {
     Level.FULL: "Everything that should be known was known",
     Level.STALE: "Some of what is known was too old to be used",
@@ -54,7 +52,7 @@ def explained(
         *_ground(decision),
         *teller.offers(),
         *teller.others(about),
-        *_consequences(decision),
+        *_consequences(decision, bundle),
         f"It was decided under the bundle {decision.bundle}.",
     )
 
@@ -88,10 +86,10 @@ def _ground(decision: Decision) -> Iterator[str]:
 
 def _held(hold: Hold) -> str:
     covered = [f"purpose {one}" for one in hold.purposes] + [f"tag {one}" for one in hold.tags]
-    until = f" until {moment(hold.until)}" if hold.until else ", without an end so far"
+    until = f"until {moment(hold.until)} at the latest" if hold.until else "without an end so far"
     whose = ", and nobody looks after it any more" if hold.state == "orphaned" else ""
     return (
-        f"The hold {hold.id} was in force since {moment(hold.since)}{until}{whose}: nothing with"
+        f"The hold {hold.id} was in force since {moment(hold.since)}, {until}{whose}: nothing with"
         f" {' or '.join(covered)} may be said ({hold.because})."
     )
 
@@ -128,8 +126,7 @@ class _Teller:
         if offer.part_of is not None:
             yield f"{offer.action} came along as part of the package of {offer.part_of}."
         yield _why(candidate)
-        if candidate.levers:
-            yield f"In that are {_percents(candidate.levers)}."
+        yield from _percents(candidate.levers)
         yield _chance(candidate, self._decision.scores)
         if offer.selection < 1:
             share = f"{100 * offer.selection:.3g} %"
@@ -161,15 +158,19 @@ class _Teller:
         return [one for one in self._decision.candidates if one.status is status]
 
     def _counted(self) -> str:
-        counts = [len(self._with(status)) for status in Status]
+        offered, outranked, dropped = (_were(len(self._with(status))) for status in Status)
         stages = ", ".join(
             f"{stage} {sum(rules.values())}" for stage, rules in self._decision.funnel.items()
         )
         at = f" (by stage: {stages})" if stages else ""
         return (
-            f"Of {len(self._decision.candidates)} actions {counts[0]} are offered, {counts[1]} were"
-            f" outranked, and {counts[2]} were dropped{at}."
+            f"Of {len(self._decision.candidates)} actions {offered} offered, {outranked} outranked,"
+            f" and {dropped} dropped{at}."
         )
+
+
+def _were(count: int) -> str:
+    return f"{count} {'was' if count == 1 else 'were'}"
 
 
 def _names(candidates: Sequence[Candidate]) -> list[str]:
@@ -193,8 +194,14 @@ def _why(one: Candidate) -> str:
     return f"{one.action} won by its priority: {_short(one.priority or 0.0)} = {product}."
 
 
-def _percents(levers: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {percent:+g} %" for name, percent in levers.items())
+def _percents(levers: Mapping[str, float]) -> Iterator[str]:
+    told = [
+        f"{lever_in_words(name)} ({percent:+g} %)" for name, percent in levers.items() if percent
+    ]
+    if told:
+        yield f"That includes {', '.join(told)}."
+    if UNKNOWN_VALUE in levers:
+        yield "Its value is not known, and counts as 1."
 
 
 def _chance(one: Candidate, scores: Scores) -> str:
@@ -210,48 +217,19 @@ def _chance(one: Candidate, scores: Scores) -> str:
     return f"{said}."
 
 
-def drops_in_words(drops: Sequence[Drop]) -> str:
-    """All reasons that are known, such as `the rule says … (rule has-dsl, eligibility)`."""
-    return "; and: ".join(drop_in_words(drop) for drop in drops) or "no reason is recorded"
-
-
-def drop_in_words(drop: Drop) -> str:
-    """The reason in the words of its rule, with its name, its stage and its end."""
-    until = f", until {moment(drop.until)}" if drop.until else ""
-    stage = drop.stage.value.replace("_", " ")
-    where = drop.rule if ":" in drop.rule else f"{stage}: {drop.rule}"
-    return f"{reason(drop)} ({where}{until})"
-
-
-def reason(drop: Drop) -> str:
-    """Why, in the words of the rule."""
-    detail = drop.detail.rstrip(".")
-    if detail.startswith(UNKNOWN):
-        return f"what its rule needs is not known; the rule is: {detail.removeprefix(UNKNOWN)}"
-    return detail
-
-
-def _consequences(decision: Decision) -> Iterator[str]:
+def _consequences(decision: Decision, bundle: Bundle | None) -> Iterator[str]:
     for exemption in decision.exemptions:
         action, _, rule = exemption.partition(": ")
         yield f"{action} passed {rule}, because its class is exempt from it."
     for one in decision.reserves:
-        yield _reserved(one)
+        yield _reserved(one, bundle)
 
 
-def _reserved(one: Reservation) -> str:
+def _reserved(one: Reservation, bundle: Bundle | None) -> str:
+    unit = f"One unit of the volume {volume_in_words(one.bucket, bundle)}"
     if one.until is None:
-        return f"One unit of {one.bucket} is used for {one.action}."
-    return f"One unit of {one.bucket} is kept for {one.action} until {moment(one.until)}."
-
-
-def moment(at: datetime) -> str:
-    """A time as people read it.
-
-    >>> moment(datetime(2026, 3, 2, 12, tzinfo=UTC))
-    '2026-03-02 12:00:00 UTC'
-    """
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        return f"{unit} is used for {one.action}."
+    return f"{unit} is kept for {one.action} until {moment(one.until)}."
 
 
 def _short(number: float) -> str:

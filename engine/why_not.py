@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from engine.catalog import Bundle
 from engine.earliest import Earliest, When, earliest
-from engine.explain import drop_in_words, moment
 from engine.propensity import Scorer
+from engine.reasons import drop_in_words, moment
 from engine.supposing import Outcome, World
 from engine.types import Arm, Drop, Offer, Request, Snapshot
 from engine.winning import Changes, ways_to_win

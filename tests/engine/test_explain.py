@@ -66,7 +66,7 @@ def test_it_says_what_is_offered_and_what_its_priority_is_made_of() -> None:
     words = told()
     assert "In hero, number 1 is fiber, for the purpose sales, said by fiber.web." in words
     assert "priority: 11 = propensity 0.5 x context 1 x value 20 x levers 1.1." in words
-    assert "In that are action:fiber +10 %." in words
+    assert "That includes the lever of action fiber (+10 %)." in words
     assert "its prior: no model could say" in words
 
 
@@ -89,7 +89,7 @@ def test_it_tells_of_holds_with_their_reason_and_end() -> None:
     words = told(replace(GROWN, holds=(a_hold(until=NOW + timedelta(days=5)),)))
     assert "The hold complaint:4711 was in force since 2026-03-02 12:00:00 UTC" in words
     assert "until 2026-03-07 12:00:00 UTC" in words
-    assert "nothing with purpose sales or tag commercial may be said" in words
+    assert "at the latest: nothing with purpose sales or tag commercial may be said" in words
 
 
 @pytest.mark.parametrize(
@@ -129,13 +129,29 @@ def test_what_is_asked_about_is_always_told_of() -> None:
     assert "a31 was not among the actions" in told(bundle=bundle, about=["a31"])
 
 
+def test_a_rule_that_could_not_say_is_not_told_as_if_it_had_failed() -> None:
+    words = told(a_snapshot(features={}))
+    asked = "it is not known whether its rule is met; if it is not, the reason is: "
+    assert (
+        f"fiber was not offered: {asked}it needs contract.age >= 18 (eligibility: adult)" in words
+    )
+
+
+def test_what_the_volume_of_a_property_keeps_is_told_of_with_the_property() -> None:
+    decision = decide(a_request(), GROWN, BUNDLE, NoModels())
+    kept = Reservation(bucket="gifts|2026-03-01|Two year", action="fiber", until=None)
+    words = explained(a_request(), replace(decision, reserves=(kept,)))
+    unit = "the volume gifts (from 2026-03-01 on, value Two year)"
+    assert f"One unit of {unit} is used for fiber." in words
+
+
 def test_what_is_reserved_is_told_of() -> None:
     decision = decide(a_request(), GROWN, BUNDLE, NoModels())
     kept = Reservation(bucket="phones|ever", action="fiber", until=NOW + timedelta(minutes=30))
     used = Reservation(bucket="calls|2026-03-02", action="fiber", until=None)
     words = explained(a_request(), replace(decision, reserves=(kept, used)), BUNDLE)
-    assert "One unit of phones|ever is kept for fiber until 2026-03-02 12:30:00 UTC." in words
-    assert "One unit of calls|2026-03-02 is used for fiber." in words
+    assert "One unit of the volume phones is kept for fiber until 2026-03-02 12:30:00 UTC." in words
+    assert "One unit of the volume calls (from 2026-03-02 on) is used for fiber." in words
 
 
 def test_without_the_bundle_everything_but_titles_is_told() -> None:
