@@ -14,7 +14,7 @@ from engine.wording import field_words, in_words, kind_of, plural, what_of
 
 _DERIVED = frozenset({"hash", "source"})
 _FIRST = (
-    *("actions", "exclusions", "limits", "policies", "quiet_hours", "session", "volumes", "holds"),
+    *("actions", "exclusions", "holds", "limits", "policies", "quiet_hours", "session", "volumes"),
     *("purposes", "groups", "margin_floors", "context_weights", "influencers", "exploration"),
 )
 _FIRST_OF_ACTION = ("value", "rules", "treatments", "lever", "purpose", "group", "tags", "prior")
@@ -167,12 +167,34 @@ def _keys(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def _brief(value: Any) -> str | None:
-    """What a thing is that is added or removed: its title, or the value itself."""
+    """What a thing is that is added or removed: its title, the value itself, or what it says."""
     if value is None:
         return None
     if not _is_object(value):
         return in_words(value)
-    return str(getattr(value, "title", ""))
+    return str(getattr(value, "title", "")) or "; ".join(_said(value))
+
+
+def _said(value: Any, within: str = "") -> Iterator[str]:
+    """The fields of an object that are not as usual, in words."""
+    owner = type(value).__name__
+    for one in dataclasses.fields(value):
+        said = getattr(value, one.name)
+        if one.name not in _NAMES and said != one.default and said not in ((), {}):
+            what = within if one.name == "length" else field_words(one.name, owner)
+            if _is_object(said):
+                yield from _said(said, what)
+            elif isinstance(said, Mapping):
+                parts = cast(Mapping[str, Any], said)
+                yield from (f"{key} {in_words(part)}" for key, part in parts.items())
+            else:
+                yield f"{what} {_listed(said)}"
+
+
+def _listed(said: Any) -> str:
+    """A value, or the names of the parts that it has."""
+    parts = _by_name(said)
+    return in_words(said) if parts is None else ", ".join(parts)
 
 
 def _quoted(brief: str | None) -> str:

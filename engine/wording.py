@@ -21,7 +21,27 @@ _KINDS: Mapping[str, str] = {
 }
 _FIELDS: Mapping[tuple[str, str], str] = {
     ("ContactLimit", "maximum"): "at most",
+    ("ContactLimit", "window"): "within",
+    ("ContactLimit", "kinds"): "counts",
+    ("ContactLimit", "per_channel"): "each channel",
+    ("ContactPolicy", "window"): "within",
+    ("ContactPolicy", "outcomes"): "after",
+    ("ContactPolicy", "per_channel"): "each channel",
+    ("QuietHours", "starts"): "from",
+    ("QuietHours", "ends"): "to",
+    ("QuietHours", "waits"): "waits until then",
+    ("QuietHours", "zone"): "clock",
+    ("Window", "period"): "calendar",
+    ("Window", "zone"): "clock",
+    ("JourneyTerms", "starts_maximum"): "starts at most",
+    ("JourneyTerms", "starts_window"): "starts within",
+    ("JourneyTerms", "running_maximum"): "running at most",
+    ("Influencer", "target"): "for",
+    ("Influencer", "start"): "from",
+    ("Influencer", "end"): "to",
+    ("ContextWeight", "target"): "for",
     ("Volume", "maximum"): "at most",
+    ("Volume", "period"): "in",
     ("Volume", "minimum"): "at least",
     ("Rule", "condition"): "when",
     ("MarginFloor", "condition"): "when",
@@ -73,7 +93,9 @@ def in_words(value: Any, empty: str = "none") -> str:
 
 
 def _of_time_or_text(value: Any) -> str:
-    if isinstance(value, datetime | date | time):
+    if isinstance(value, time):
+        return value.isoformat("minutes" if not value.second else "auto")
+    if isinstance(value, datetime | date):
         return value.isoformat(*((" ",) if isinstance(value, datetime) else ()))
     return f'"{value}"' if isinstance(value, str) and not _is_word(value) else str(value)
 

@@ -141,11 +141,11 @@ def test_diff_says_in_words_what_changes(tactful: Any, folder: Path) -> None:
     ran = tactful("bundle", "diff", "current", folder)
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.splitlines() == [
-        "limit marketing-messages-in-a-week: at most 2 -> 3",
         "hold complaint: cool down 2 days -> 3 days",
+        "limit marketing-messages-in-a-week: at most 2 -> 3",
     ]
     changes = tactful("bundle", "diff", "current", folder, "--json").data["changes"]
-    assert changes[0] == {
+    assert changes[1] == {
         "where": ["limits", "marketing-messages-in-a-week", "maximum"],
         "words": "limit marketing-messages-in-a-week: at most 2 -> 3",
         "before": "2",

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from engine.bundle import load_bundle
 from engine.bundle_diff import differences
-from engine.catalog import Bundle
+from engine.catalog import Bundle, Exclusion
 from engine.ledger.site import BUNDLES
 from engine.rules import Expression, compile_expression
 from tests.support.builders import (
@@ -196,14 +196,30 @@ def test_changes_read_like_sentences_with_what_matters_first() -> None:
         "action sold: value `10` -> `12`",
         "action sold: rule is-adult: when `a.b > 1` -> `a.b > 2`",
         'action sold: rule is-adult: because "it needs a.b > 1" -> "it needs a.b > 2"',
-        "limit more is added",
+        "limit more is added: at most 2; within 7 days; counts dispatch",
         "limit marketing-messages-in-a-week: at most 2 -> 3",
-        "limit marketing-messages-in-a-week: window: length 7 days -> 14 days",
+        "limit marketing-messages-in-a-week: within: length 7 days -> 14 days",
         "purpose sales: lever 0 -> 10",
         "group internet: lever 0 -> 5",
         "maximum age of behaviour is added: 36 hours",
         "fallback at hero sold -> new",
         "model churn is added: sha256:1",
+    ]
+
+
+def test_what_is_added_says_what_it_does() -> None:
+    stop = Exclusion(
+        name="broken-link",
+        because="The link leads nowhere.",
+        reach=a_reach(actions=("a",), channels=("email",)),
+    )
+    adult = an_action("a", rules=(a_rule("a.b > 1", name="is-adult"),))
+    after = a_bundle(adult, exclusions=(stop,))
+    assert words(a_bundle(an_action("a")), after) == [
+        "action a: rule is-adult is added: stage eligibility; when `a.b > 1`; unknown passes no;"
+        ' because "it needs a.b > 1"',
+        'exclusion broken-link is added: because "The link leads nowhere."; actions a;'
+        " channels email",
     ]
 
 
