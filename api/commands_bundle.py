@@ -21,7 +21,7 @@ CURRENT = "current"
 Folder = Annotated[
     Path | None, typer.Argument(metavar="FOLDER", help="[the bundle of the settings]")
 ]
-Side = typer.Argument(help="A folder, the hash of a bundle that was in force, or `current`.")
+_SIDE = "A folder, the hash of a bundle that was in force, or `current`."
 
 bundle_app = typer.Typer(
     help="Check, test and compare what the business decided.", no_args_is_help=True
@@ -104,7 +104,7 @@ def _coverage(items: tuple[Item, ...]) -> list[str]:
 
 def _verdict(cases: int, failures: list[str], missing: list[Item]) -> str:
     right = "all as expected" if not failures else f"{len(failures)} not as expected"
-    covered = "everything is exercised" if not missing else f"{len(missing)} things are not"
+    covered = "everything is exercised" if not missing else f"{len(missing)} not exercised"
     return f"{cases} cases: {right}; {covered}"
 
 
@@ -114,8 +114,8 @@ def _verdict(cases: int, failures: list[str], missing: list[Item]) -> str:
     epilog="Example: tactful bundle diff current my-bundle",
 )
 def diff(
-    before: Annotated[str, Side],
-    after: Annotated[str, Side],
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help=_SIDE)],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help=_SIDE)],
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from engine.case_words import moment_of
 from engine.catalog import Bundle
@@ -109,6 +110,7 @@ def _case(name: str, entry: Entry, at: Entry | None, files: _Files) -> Case:
         place=f"{entry.file}:{entry.line}",
         who=_who(customer, parts.get("about")),
         requests=requests,
+        clock=ZoneInfo(files.bundle.zone),
         snapshot=reader.snapshot(files.features),
         said=reader.said(),
         expected=expected(reader, [one.name for one in _placements(fields)]),

@@ -21,7 +21,9 @@ def expected(reader: Reader, placements: Sequence[str]) -> Expected:
     """What is right, where these placements are asked for."""
     fields = reader.fields
     if not any(key in fields for key in KEYS):
-        fields.note("expect", f"{fields.what} expects nothing; write expect, drops or passes")
+        fields.note(
+            "expect", f"{fields.what} does not say what is right; write expect, drops or passes"
+        )
     start = fields.one_of("expect", _STARTS) if "starts" in fields else None
     return Expected(
         offers={} if start else _offers(reader, placements),
@@ -66,8 +68,8 @@ def _names(entry: Entry, reader: Reader) -> tuple[str, ...]:
     said = {treatment.id for action in actions.values() for treatment in action.treatments}
     for name in names:
         if name not in said and name not in actions:
-            what = f"{name!r} is neither an action nor a treatment{nearest(name, actions)}"
-            reader.problems.note(entry, f"{what}; write {NOTHING} for no offer")
+            hint = nearest(name, actions) or f"; for no offer write expect: {NOTHING}"
+            reader.problems.note(entry, f"{name!r} is neither an action nor a treatment{hint}")
     return names
 
 

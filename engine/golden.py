@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 from engine.catalog import Action
 from engine.logic import Lookup
@@ -54,10 +54,15 @@ class ExpectedDrop:
             return False
         return self.rule is None or f":{self.rule}:" in f":{drop.rule}:"
 
-    def words(self) -> str:
-        """As a case writes it."""
-        until = f"until {self.until:%Y-%m-%d %H:%M}" if self.until else ""
+    def words(self, clock: tzinfo) -> str:
+        """As a case writes it, on this clock."""
+        until = f"until {on_clock(self.until, clock)}" if self.until else ""
         return " ".join(part for part in (self.stage.value, self.rule, until) if part)
+
+
+def on_clock(at: datetime, clock: tzinfo) -> str:
+    """A moment as a case writes it."""
+    return f"{at.astimezone(clock):%Y-%m-%d %H:%M}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +87,7 @@ class Case:
 
     Instead of a question it may be that a journey `sends` an action there, or that a journey of the
     kind `starts`, which `began` before. `used` says how much of each volume is used, `kept` which
-    action keeps a unit of it for the customer.
+    action keeps a unit of it for the customer. `clock`: that of the business.
     """
 
     name: str
@@ -97,6 +102,7 @@ class Case:
     sends: str | None = None
     starts: str | None = None
     began: tuple[datetime, ...] = ()
+    clock: tzinfo = UTC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from engine.golden import Seen
 from engine.types import Candidate, Drop, Offer, Stage
 
 STOPPED = "no case expects it to stop something"
-PASSED = "it never lets anything pass"
+PASSED = "in no case it lets something pass"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from engine.golden import Expected, Seen
+from engine.golden import Expected, Seen, on_clock
 from engine.types import Drop
+
+_NAMED_BY_STAGE = frozenset(
+    {"consent", "exclusion", "hold", "level", "limit", "policy", "quiet_hours", "volume"}
+)
+"""What the name of a rule begins with where cases need not write it."""
 
 
 def failures(seen: Seen) -> tuple[str, ...]:
@@ -57,23 +62,27 @@ def _why_not(name: str, seen: Seen) -> str:
         return f"{action} was not asked for"
     if not drops:
         return f"{action} passed, but others came first"
-    return f"{action} is stopped: {_told(drops[0])}"
+    return f"{action} is stopped: {_told(drops[0], seen)}"
 
 
-def _told(drop: Drop) -> str:
-    until = f", until {drop.until:%Y-%m-%d %H:%M}" if drop.until else ""
-    return f"{drop.stage} {drop.rule}{until} ({drop.detail})"
+def _told(drop: Drop, seen: Seen) -> str:
+    """As a case writes it: `quiet_hours nights until …`, on the clock of the case."""
+    until = f" until {on_clock(drop.until, seen.case.clock)}" if drop.until else ""
+    kind, _, name = drop.rule.partition(":")
+    rule = name if kind in _NAMED_BY_STAGE else drop.rule
+    return f"{drop.stage} {rule}{until} ({drop.detail})"
 
 
 def _drops(seen: Seen, expected: Expected) -> Iterator[str]:
     for action, wanted in expected.drops.items():
         drops = seen.drops.get(action)
+        should = f"{action} should be stopped at {wanted.words(seen.case.clock)}"
         if drops is None:
-            yield f"{action} should be stopped at {wanted.words()}, it was not asked for"
+            yield f"{should}, it was not asked for"
         elif not drops:
-            yield f"{action} should be stopped at {wanted.words()}, it passes"
+            yield f"{should}, it passes"
         elif not wanted.is_met_by(drops[0]):
-            yield f"{action} should be stopped at {wanted.words()}, it is at {_told(drops[0])}"
+            yield f"{should}, it is at {_told(drops[0], seen)}"
 
 
 def _passes(seen: Seen, expected: Expected) -> Iterator[str]:

@@ -97,7 +97,7 @@ def test_a_failure_says_where_who_what_should_be_and_what_is(tmp_path: Path) -> 
     (found,) = failures(tmp_path, "    holds: {complaint: {}}\n    expect: novel\n")
     assert found == (
         "cases/all.yaml:6: case (alex, an adult on web): main should show novel, it shows faq; "
-        "novel is stopped: hold hold:complaint:1 (the hold complaint is in force)"
+        "novel is stopped: hold complaint:1 (the hold complaint is in force)"
     )
 
 
@@ -139,7 +139,7 @@ def test_an_end_that_is_not_the_expected_one_is_a_failure(tmp_path: Path) -> Non
 """
     assert failures(tmp_path, text % "5 days") == ()
     (found,) = failures(tmp_path, text % "4 days")
-    assert "until 2026-03-07 11:00" in found  # noon in Berlin
+    assert "until 2026-03-07 12:00" in found  # noon in Berlin
 
 
 def test_times_are_those_of_the_business(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_one_case_is_played_on_every_channel_that_it_names(tmp_path: Path) -> No
 
 PLANTED = {
     "customer: ales": "cases/all.yaml:7: customer of case case: 'ales' is not known, did you mean",
-    "customer: alex": "case case expects nothing; write expect, drops or passes",
+    "customer: alex": "case case does not say what is right; write expect, drops or passes",
     "expekt: novel": "cases/all.yaml:8: case case has no key 'expekt', did you mean expect?",
     "expect: novle": "'novle' is neither an action nor a treatment, did you mean novel?",
     "expect: {hero: novel}": "placement 'hero' is not asked for; placements are main",
@@ -329,7 +329,7 @@ def missing(folder: Path, text: str) -> dict[str, str]:
 
 def test_without_cases_everything_is_missing(tmp_path: Path) -> None:
     found = missing(tmp_path, "")
-    assert "it never lets anything pass" in found["rule is-adult of action novel"]
+    assert "in no case it lets something pass" in found["rule is-adult of action novel"]
     for thing in (
         *("contact limit one-a-week", "volume copies", "hold complaint", "fallback *"),
         *("consent for sales on email", "treatment novel.web", "exemption service"),
@@ -343,7 +343,7 @@ def test_a_rule_needs_a_case_that_it_stops_and_one_that_it_lets_pass(tmp_path: P
     stops = "  young: {customer: alex, facts: {profile.age: 9}, drops: {novel: %s}}\n"
     passes = "  grown: {customer: alex, expect: novel}\n"
     named = stops % "eligibility is-adult"
-    assert missing(tmp_path, "cases:\n" + named)[rule] == "it never lets anything pass"
+    assert missing(tmp_path, "cases:\n" + named)[rule] == "in no case it lets something pass"
     stopped = missing(tmp_path, "cases:\n" + passes)[rule]
     assert stopped == "no case expects it to stop something"
     assert rule in missing(tmp_path, "cases:\n" + passes + stops % "eligibility")
