@@ -136,7 +136,9 @@ def evaluate(
 
 
 def bench(
-    what: Annotated[str, typer.Argument(help="decisions, journeys or models.")] = "decisions",
+    what: Annotated[
+        str, typer.Argument(metavar="WHAT", help="What to measure: decisions.")
+    ] = "decisions",
     quick: Annotated[bool, typer.Option("--quick", help="Shorter, and less exact.")] = False,
     out: JsonFile = None,
 ) -> None:
@@ -152,9 +154,9 @@ def bench(
         if error.name == "benchmarks":
             reason = "benchmarks are part of the source tree: run `make bench` there"
             raise TactfulError(reason) from None
-        raise typer.BadParameter(f"there is no benchmark {what!r}") from None
+        raise typer.BadParameter(f"there is no benchmark {what!r}, only decisions") from None
     except AttributeError:
-        raise typer.BadParameter(f"{what!r} is no benchmark") from None
+        raise typer.BadParameter(f"there is no benchmark {what!r}, only decisions") from None
     result = measure(quick=quick)
     typer.echo("\n".join(lines(result)))
     _write(result, out)

@@ -15,6 +15,7 @@ import typer
 
 from api.commands_live import awaited
 from api.settings import Settings
+from engine.bundle_keys import COMMERCIAL_FACTS
 
 
 def heading(text: str) -> None:
@@ -36,7 +37,8 @@ def offers(answer: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def show(answer: Mapping[str, Any]) -> None:
     """A decision: what is offered, and on what ground."""
     for offer in offers(answer):
-        words = " ".join(" — ".join(list(offer["content"].values())[:2]).split())
+        said = [text for key, text in offer["content"].items() if key not in COMMERCIAL_FACTS]
+        words = " ".join(" — ".join(said[:2]).split())
         chance = f"p={offer['propensity']:.3f}"
         say(f"{offer['purpose']:<9} {offer['treatment']}  {chance}  “{words}”")
     if not list(offers(answer)):

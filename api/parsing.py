@@ -203,13 +203,16 @@ def _sentence(one: Problem, what: str, model: type[BaseModel]) -> str:
         return f"{name} is missing in {what}"
     told = f"{shorten(name)} {demand(one)}"
     counted = one["type"] in ("too_short", "too_long")  # says itself how many there are
-    return told if counted else f"{told}, not {shown(one['input'])}"
+    told_already = counted or one["input"] == ""
+    return told if told_already else f"{told}, not {shown(one['input'])}"
 
 
 def demand(one: Problem) -> str:
     """What a field should be, in the words of the contract instead of Pydantic's."""
     if one["type"] in ("model_type", "dict_type"):
         return "should be an object"
+    if one["type"] in ("bool_type", "bool_parsing"):
+        return "should be true or false"
     if one["type"] == "string_too_short" or one["msg"].endswith(r"pattern '\S'"):
         return "should not be empty"
     return SPEAKER.sub("", str(one["msg"])).replace(" after validation", "")

@@ -209,10 +209,10 @@ async def test_a_value_out_of_bounds_is_refused_by_name(change: Any, field: str)
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"dry_run": 0}, "dry_run should be a valid boolean, not 0."),
-        ({"explain": 1}, "explain should be a valid boolean, not 1."),
-        ({"explain": None}, "explain should be a valid boolean, not null."),
-        ({"channel": ""}, 'channel should not be empty, not "".'),
+        ({"dry_run": 0}, "dry_run should be true or false, not 0."),
+        ({"explain": 1}, "explain should be true or false, not 1."),
+        ({"explain": None}, "explain should be true or false, not null."),
+        ({"channel": ""}, "channel should not be empty."),
         ({"customer": " "}, 'customer should not be empty, not " ".'),
         ({"placements": []}, "placements should have at least 1 item, not 0."),
         (
