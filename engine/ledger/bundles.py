@@ -62,12 +62,17 @@ class BundleInForce:
             return False
         self._keep(bundle)
         self._bundle = bundle
-        if problems and problems != self.problems:
-            told = "; ".join(problems)
-            _log.error("the changed bundle is broken, %s stays in force: %s", before, told)
+        self._report(before, problems)
         self.problems = problems
         self._stamp = stamp  # not before: what failed for another reason is tried again
         return bundle.hash != before
+
+    def _report(self, before: str, problems: tuple[str, ...]) -> None:
+        if problems and problems != self.problems:
+            told = "; ".join(problems)
+            _log.error("the changed bundle is broken, %s stays in force: %s", before, told)
+        elif self._bundle.hash != before:
+            _log.info("the bundle %s is in force now, after %s", self._bundle.hash, before)
 
     def _read(self) -> Bundle:
         return load_bundle(
