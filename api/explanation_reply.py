@@ -21,7 +21,8 @@ from engine.why_not import Rival
 class DecisionRecord(BaseModel):
     """All that was recorded with a decision, in words, as a grid, and as it is.
 
-    `seal` says whether the record is what was written.
+    `seal` says whether the record is what was written; one that can't be read any more says nothing
+    but that.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -31,9 +32,9 @@ class DecisionRecord(BaseModel):
     seal: Seal
     words: list[str]
     grid: Grid | None
-    request: dict[str, Any]
-    snapshot: dict[str, Any]
-    decision: dict[str, Any]
+    request: dict[str, Any] | None
+    snapshot: dict[str, Any] | None
+    decision: dict[str, Any] | None
 
 
 class ScoresShown(BaseModel):

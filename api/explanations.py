@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, cast
 
 import orjson
 from fastapi import APIRouter, Query, Response
@@ -101,10 +101,8 @@ class Explanations:
     async def read(self, decision_id: Segment, query: Annotated[AboutQuery, Query()]) -> Response:
         """The record of a decision: who was offered what and why, in words, as a grid, in data."""
         record = await self.records.raw_record(decision_id)
-        data = orjson.loads(record)
-        reference: str = data["request"]["customer"]
-        names = await self.customers.external([reference])
-        customer = names.get(reference, reference)
+        data = _data(record)
+        customer = await self._customer(data)
         told = {
             "decision_id": decision_id,
             "customer": customer,
@@ -113,6 +111,16 @@ class Explanations:
             **self._explained(record, customer, query.about),
         }
         return _json(told)
+
+    async def _customer(self, data: Mapping[str, Any]) -> str:
+        """The customer by name, else by reference; empty where a record does not even say that."""
+        try:
+            reference = data["request"]["customer"]
+        except (LookupError, TypeError):
+            reference = None
+        if not isinstance(reference, str):
+            return ""
+        return (await self.customers.external([reference])).get(reference, reference)
 
     def _explained(self, record: bytes, customer: str, about: Sequence[str]) -> dict[str, Any]:
         try:
@@ -201,6 +209,16 @@ def _check_action(action: str, bundle: Bundle) -> None:
         near = get_close_matches(action, bundle.actions, n=1)
         meant = f"; did you mean {near[0]!r}?" if near else "."
         raise UnknownAction(f"There is no action {action!r} in the bundle{meant}")
+
+
+def _data(record: bytes) -> dict[str, Any]:
+    """What a record holds; nothing where somebody made it unreadable."""
+    try:
+        found = orjson.loads(record)
+    except ValueError:
+        found = None
+    nothing = {"request": None, "snapshot": None, "decision": None}
+    return {**nothing, **cast("dict[str, Any]", found)} if isinstance(found, dict) else nothing
 
 
 def _json(told: object) -> Response:

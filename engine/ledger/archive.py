@@ -16,6 +16,7 @@ import orjson
 from redis.exceptions import RedisError
 from sqlalchemy import delete, select
 
+from engine.errors import Unavailable
 from engine.ledger import ids, keys, live, tables
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ BATCH = 5_000
 SMALL_ROWS = 20_000
 MANY_FILES = 60
 READ_ATTEMPTS = 3
+_COLUMNS = ("customer", "channel", "at", "level", "bundle")
 
 T = TypeVar("T")
 
@@ -71,12 +73,35 @@ def _look_in_files(folder: Path, decision_id: str) -> bytes | None:
     if not files:
         return None
     query = "select record from read_parquet(?) where decision_id = ? limit 1"
-    try:
-        with duckdb.connect() as connection:
+    with duckdb.connect() as connection:
+        try:
             row = connection.execute(query, [files, decision_id]).fetchone()
-    except duckdb.IOException as error:
-        raise OSError(str(error)) from error
+        except duckdb.IOException as error:
+            raise OSError(str(error)) from error
+        except duckdb.Error:  # a damaged file must not hide the others of its day
+            row = _in_sound_ones(connection, files, query, decision_id)
     return row[0] if row else None
+
+
+def _in_sound_ones(connection: Any, files: Sequence[str], query: str, decision_id: str) -> Any:
+    """What the files that can be read say, one by one. Raises Unavailable where that is nothing:
+    it may be in one of the others.
+    """
+    import duckdb
+
+    damaged: list[str] = []
+    for file in files:
+        try:
+            row = connection.execute(query, [[file], decision_id]).fetchone()
+        except duckdb.Error:
+            damaged.append(file)
+            continue
+        if row:
+            return row
+    raise Unavailable(
+        f"it may be in a file that is damaged: {', '.join(damaged)}; restore it from a backup, or"
+        " move it away"
+    )
 
 
 async def archive_stream(ledger: Ledger) -> int:
@@ -134,19 +159,31 @@ def _write_file(path: Path, rows: Sequence[tuple[str, bytes]]) -> None:
     import pyarrow as pa
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    records = [orjson.loads(record) for _, record in rows]
+    about = [_about(record) for _, record in rows]
+    columns = {
+        name: pa.array([one[at] for one in about], pa.string()) for at, name in enumerate(_COLUMNS)
+    }
     table = pa.table(
         {
             "decision_id": [decision_id for decision_id, _ in rows],
-            "customer": [record["request"]["customer"] for record in records],
-            "channel": [record["request"]["channel"] for record in records],
-            "at": [record["decision"]["at"] for record in records],
-            "level": [record["decision"]["level"] for record in records],
-            "bundle": [record["decision"]["bundle"] for record in records],
+            **columns,
             "record": [record for _, record in rows],
         }
     )
     _put(table, path)
+
+
+def _about(record: bytes) -> tuple[str | None, ...]:
+    """The columns beside a record; nothing where somebody made it unreadable: it is kept as it is,
+    or nothing after it would be archived.
+    """
+    try:
+        kept = orjson.loads(record)
+        asked, made = kept["request"], kept["decision"]
+        found = (asked["customer"], asked["channel"], made["at"], made["level"], made["bundle"])
+    except (ValueError, LookupError, TypeError):
+        return (None,) * len(_COLUMNS)
+    return tuple(one if isinstance(one, str) else None for one in found)
 
 
 def _put(table: Any, path: Path) -> None:

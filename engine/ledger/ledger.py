@@ -281,7 +281,13 @@ class Ledger:
     async def decision_record(self, decision_id: str) -> dict[str, Any]:
         """The record of a decision, wherever it is by now. Raises UnknownDecision."""
         record = await self.raw_record(decision_id)
-        parsed: dict[str, Any] = orjson.loads(record)
+        try:
+            parsed: dict[str, Any] = orjson.loads(record)
+            _ = parsed["request"]["customer"], parsed["decision"]["placements"]
+        except (ValueError, LookupError, TypeError):
+            raise UnknownDecision(
+                f"the record of decision {decision_id!r} can't be read: it was tampered with"
+            ) from None
         return parsed
 
     async def raw_record(self, decision_id: str) -> bytes:

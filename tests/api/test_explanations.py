@@ -94,6 +94,16 @@ async def test_a_record_that_was_changed_says_so() -> None:
     assert told["seal"] == "tampered"
 
 
+@pytest.mark.parametrize("left", [b"", b"no JSON", b"[]", b"{}", b'{"request": {"customer": 5}}'])
+async def test_a_record_that_can_not_be_read_any_more_is_shown_as_tampered_with(
+    left: bytes,
+) -> None:
+    reply = await get(a_stack(record=left), f"/v1/decisions/{DECISION_ID}")
+    told = reply.json()
+    assert (reply.status_code, told["seal"], told["customer"]) == (200, "tampered", "")
+    assert "can't be read" in told["words"][0]
+
+
 @pytest.mark.parametrize("decision_id", ["nothing", "%FF", "%00", "x" * 300, "..%2F.."])
 @pytest.mark.parametrize("end", ["", "/replay"])
 async def test_a_decision_that_is_not_there_is_a_problem(decision_id: str, end: str) -> None:

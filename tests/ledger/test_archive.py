@@ -10,7 +10,7 @@ import orjson
 import pytest
 from sqlalchemy import func, select
 
-from engine.errors import LiveStateUnavailable, UnknownDecision
+from engine.errors import LiveStateUnavailable, Unavailable, UnknownDecision
 from engine.ledger import Ledger, archive, keys, live, tables
 from engine.ledger.archive import archive_stream, compact, records
 from engine.live import Ask
@@ -124,6 +124,34 @@ async def test_half_a_file_is_never_read(ledger: Ledger) -> None:
     [file] = ledger.site.archive.glob("*/*.parquet")
     file.with_name("half.part").write_bytes(b"PAR1")
     assert len(archived(ledger)) == 1
+
+
+async def test_a_record_that_somebody_made_unreadable_holds_up_no_other(ledger: Ledger) -> None:
+    [one, other] = await some(ledger, 2)
+    [(entry, _), _] = await redis_says(ledger, "XRANGE", keys.DECISIONS, "-", "+")
+    await redis_says(ledger, "XDEL", keys.DECISIONS, entry)
+    spoilt = ("d", one.decision_id, "r", b"no JSON")
+    entry = await redis_says(ledger, "XADD", keys.DECISIONS, "*", *spoilt)
+    await redis_says(ledger, "SET", keys.decision(one.decision_id), entry)
+    for _ in range(2):  # in the stream, and in the archive
+        assert await ledger.raw_record(one.decision_id) == b"no JSON"
+        with pytest.raises(UnknownDecision, match="can't be read"):
+            await ledger.decision_record(one.decision_id)
+        assert orjson.loads(await ledger.raw_record(other.decision_id))
+        await archive_stream(ledger)
+    assert await redis_says(ledger, "XLEN", keys.DECISIONS) == 0
+
+
+async def test_a_damaged_file_hides_no_other_of_its_day(ledger: Ledger) -> None:
+    [one] = await some(ledger, 1)
+    await archive_stream(ledger)
+    [damaged] = ledger.site.archive.glob("*/*.parquet")
+    [other] = await some(ledger, 1)
+    await archive_stream(ledger)
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    assert orjson.loads(await ledger.raw_record(other.decision_id))
+    with pytest.raises(Unavailable, match="damaged"):
+        await ledger.raw_record(one.decision_id)
 
 
 async def test_decisions_are_kept_by_their_day(ledger: Ledger) -> None:
