@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from typing import cast
@@ -13,7 +13,7 @@ from engine.history import IGNORE, look_back
 from engine.moment import Moment
 from engine.rules import Expression
 from engine.shelf import Place
-from engine.types import Drop, Stage
+from engine.types import ContactKind, Drop, Stage
 from engine.windows import from_milliseconds, left, longest, milliseconds, opened
 
 LONGEST_WINDOW = timedelta(days=400)
@@ -38,6 +38,26 @@ def limited(place: Place, moment: Moment) -> Drop | None:
     until, name, maximum = max(found)
     detail = f"the limit {name} of {maximum} is reached"
     return Drop(stage=Stage.CONTACT_LIMIT, rule=f"limit:{name}", detail=detail, until=until)
+
+
+def crowded_out(place: Place, moment: Moment, before: Sequence[Place]) -> Drop | None:
+    """The limit whose last room on this page the offers `before` take; their impressions come.
+
+    Messages are left to their own authorisation: what is proposed is not sent.
+    """
+    if not moment.in_page:
+        return None
+    for limit in place.limits:
+        if ContactKind.IMPRESSION not in limit.kinds:
+            continue
+        mine = subject(limit.per, place.action)
+        room = limit.maximum - len(counted(limit, moment).get(mine, ()))
+        if room <= sum(
+            limit in other.limits and subject(limit.per, other.action) == mine for other in before
+        ):
+            detail = f"the limit {limit.name} of {limit.maximum} is used up by what is offered here"
+            return Drop(stage=Stage.CONTACT_LIMIT, rule=f"limit:{limit.name}", detail=detail)
+    return None
 
 
 def _full(moment: Moment) -> Mapping[str, Mapping[str, datetime]]:

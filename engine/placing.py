@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from engine import exploration, treatments, volumes
+from engine import contact, exploration, treatments, volumes
 from engine.arbitration import Ranked
 from engine.catalog import PlacementTerms, Treatment
 from engine.moment import Moment
+from engine.shelf import Place
 from engine.types import Arm, Drop, Offer, Placement, Reservation, Stage
 
 EMPATHETIC = "empathetic"
@@ -128,6 +129,9 @@ class _Shelf:
             return Drop(stage=Stage.PACKAGE, rule="no_member", detail=f"{name} can't be offered")
         if (full := self._full(one, package)) is not None:
             return full
+        crowded = contact.crowded_out(one.place, self._moment, self._before(package))
+        if crowded is not None:
+            return crowded
         taken = volumes.taken(one.place, self._moment, package.reserves)
         if isinstance(taken, Drop):
             return taken
@@ -140,6 +144,11 @@ class _Shelf:
                 return Drop(stage=Stage.PACKAGE, rule=rule, detail=detail, until=joined.until)
             package = joined
         return package
+
+    def _before(self, package: _Package) -> tuple[Place, ...]:
+        """What is offered already, in all placements, and with this one."""
+        shown = (self._by_name[name].place for name in self._filled.shown)
+        return (*shown, *(one.place for one, _ in package.said))
 
     def _full(self, one: Ranked, package: _Package) -> Drop | None:
         """Why the placement takes no more, or no more of this kind."""

@@ -473,3 +473,24 @@ def test_context_weights_and_levers_change_who_wins() -> None:
 def test_the_same_arguments_give_the_same_decision() -> None:
     bundle = a_bundle(*[an_action(f"a{n}") for n in range(20)], limits=[a_limit(window=WEEK)])
     assert decided(bundle) == decided(bundle)
+
+
+def test_one_answer_never_shows_more_than_a_limit_of_impressions_leaves() -> None:
+    actions = [an_action(f"a{n}", value=10 - n) for n in range(4)]
+    limit = a_limit("screen", maximum=2, kinds=[IMPRESSION])
+    seen = a_contact("i1", kind=IMPRESSION, channel="web", action="a9")
+    bundle = a_bundle(*actions, limits=[limit])
+    for contacts, offered in (((), ["a0", "a1"]), ((seen,), ["a0"])):
+        request = a_request("web", Placement(name="hero"), Placement(name="rail", limit=3))
+        decision = decide(request, a_snapshot(contacts=contacts), bundle, NoModels())
+        assert [offer.action for offer in decision.offers] == offered
+        crowded = [one for one in decision.candidates if one.status is Status.DROPPED]
+        assert {one.drops[0].rule for one in crowded} == {"limit:screen"}
+
+
+def test_a_limit_for_each_action_lets_different_ones_be_shown_together() -> None:
+    actions = [an_action(f"a{n}", value=10 - n) for n in range(3)]
+    bundle = a_bundle(*actions, limits=[a_limit(maximum=1, kinds=[IMPRESSION], per="action")])
+    request = a_request("web", Placement(name="rail", limit=3))
+    decision = decide(request, a_snapshot(), bundle, NoModels())
+    assert [offer.action for offer in decision.offers] == ["a0", "a1", "a2"]
