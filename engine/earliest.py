@@ -174,6 +174,8 @@ class _Search:
         """Whether nothing but a change of what is known or decided can end it."""
         if drop.stage in (Stage.AVAILABILITY, Stage.CHANNEL, Stage.CONSENT):
             return True
+        if drop.rule == "only_as_member":
+            return True
         roots = {name.partition(".")[0] for name in self._names(drop)}
         return bool(roots) and not (roots & ROOTS.keys()) - {SEGMENT, VALUE}
 

@@ -12,6 +12,7 @@ from engine.catalog import Action, Bundle, Treatment
 from engine.decide import decide
 from engine.logic import Lookup
 from engine.propensity import Scorer
+from engine.shelf import shelf
 from engine.types import Candidate, Decision, Drop, Request, Scalar, Scores, Snapshot, Status
 
 
@@ -37,8 +38,26 @@ class World:
     def of(self, action: str) -> Outcome:
         """What becomes of one action."""
         decision = self.decided()
-        found = next((one for one in decision.candidates if one.action == action), None)
+        found = _candidate(decision, action)
+        if found is not None and found.status is Status.PASSED and self._fits_by_turn(action):
+            found = self._in_its_turn(found)
         return Outcome(decision=decision, candidate=found)
+
+    def _fits_by_turn(self, name: str) -> bool:
+        """Whether only its turn tells that there is none left of it, or no room for its package."""
+        action = self.bundle.actions[name]
+        place = shelf(self.bundle, self.request.channel)[name]
+        return bool(place.volumes or action.requires or action.only_as_member)
+
+    def _in_its_turn(self, outranked: Candidate) -> Candidate:
+        """What better ones leave no place for is looked at as if it came first: what stops it then
+        stops it whatever it is worth.
+        """
+        first = self.with_action(outranked.action, mandatory=True).decided()
+        found = _candidate(first, outranked.action)
+        if found is None or found.status is not Status.DROPPED:
+            return outranked
+        return replace(outranked, status=Status.DROPPED, drops=found.drops)
 
     def lookup(self) -> Lookup:
         """The names that expressions use."""
@@ -69,6 +88,10 @@ class World:
         """With every treatment of an action changed."""
         treatments = tuple(change(one) for one in self.bundle.actions[name].treatments)
         return self.with_action(name, treatments=treatments)
+
+
+def _candidate(decision: Decision, action: str) -> Candidate | None:
+    return next((one for one in decision.candidates if one.action == action), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

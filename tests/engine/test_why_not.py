@@ -34,9 +34,11 @@ from tests.support.builders import (
     a_limit,
     a_policy,
     a_purpose,
+    a_reach,
     a_request,
     a_rule,
     a_snapshot,
+    a_volume,
     an_action,
     quiet_hours,
 )
@@ -99,6 +101,31 @@ def test_what_is_outranked_says_by_whom_and_by_how_much() -> None:
     (rival,) = answer.outranked_by
     assert (rival.action, rival.percent) == ("tv", 50.0)
     assert answer.earliest.when is When.NOW
+
+
+def test_what_is_sold_out_is_not_called_possible_because_others_come_first() -> None:
+    daily = a_volume("phones", maximum=1, period=Period.DAY, reach=a_reach(actions=["fiber"]))
+    bundle = a_bundle(an_action("fiber", value=10), an_action("tv", value=15), volumes=[daily])
+    gone = a_snapshot(volumes={"phones|2026-03-02": 1})
+    answer = asked(bundle, gone)
+    assert (answer.status, answer.outranked_by) == (STOPPED, ())
+    assert [drop.rule for drop in answer.stopped_by] == ["volume:phones"]
+    assert (answer.earliest.when, answer.earliest.at) == (When.LATER, NOW + DAY / 2)
+    assert words_of(answer)[0] == "there are 2 of phones instead of 1"
+    assert len(words_of(answer)) == 2  # and worth more than tv
+    assert asked(bundle).status == OUTRANKED
+
+
+def test_what_comes_only_with_a_package_is_not_called_possible_by_itself() -> None:
+    pack = an_action("pack", value=10, requires=("fiber",))
+    fiber = an_action("fiber", value=1, only_as_member=True)
+    bundle = a_bundle(an_action("tv", value=15), pack, fiber)
+    answer = asked(bundle)
+    assert [drop.rule for drop in answer.stopped_by] == ["only_as_member"]
+    assert answer.earliest.when is When.NEVER
+    no_room = asked(bundle, action="pack")
+    assert [drop.rule for drop in no_room.stopped_by] == ["requires:fiber"]
+    assert no_room.earliest.when is not When.NOW
 
 
 # -- the smallest change
