@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -34,7 +35,7 @@ def call(
             reply = client.request(method, path, content=body, params=query, headers=headers)
     except httpx.HTTPError as error:
         raise Unavailable(
-            f"no stack answers at {api} ({error}): start one by `tactful up`, "
+            f"no stack answers at {api} ({_plain(error)}): start one by `tactful up`, "
             f"or say which by --data-dir (now {settings.data_dir}) or TACTFUL_API_URL"
         ) from None
     try:
@@ -43,5 +44,9 @@ def call(
         raise TactfulError(f"{api}{path} answered {reply.status_code} without JSON") from None
     if reply.is_error:
         detail = answer.get("detail") or answer.get("title") or f"status {reply.status_code}"
-        raise TactfulError(f"{detail} ({answer.get('code', reply.status_code)})")
+        raise TactfulError(f"{detail.rstrip('.')} ({answer.get('code', reply.status_code)})")
     return answer
+
+
+def _plain(error: Exception) -> str:
+    return re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__

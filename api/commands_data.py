@@ -92,7 +92,7 @@ def _count(loaded: int) -> None:
 
 def train(
     model: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="churn or acceptance. [both]")
+        str | None, typer.Argument(metavar="MODEL", help="churn or acceptance; without it both.")
     ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,

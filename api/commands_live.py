@@ -202,5 +202,6 @@ def rebuild(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(asdict(rebuilt)))
         return
-    counts = ", ".join(f"{count} {what}" for what, count in asdict(rebuilt).items())
-    typer.echo(f"Rebuilt: {counts}")
+    counts = asdict(rebuilt) | {"feature rows": rebuilt.features}
+    del counts["features"]
+    typer.echo(f"Rebuilt, {', '.join(f'{what}: {count}' for what, count in counts.items())}")

@@ -137,11 +137,15 @@ async def _load(
 
 def _check_columns(table: Table, rules: MappingFile) -> None:
     missing = sorted(rules.columns - set(table.columns))
-    if missing:
-        raise InvalidInput(
-            f"{table.name}, line 1: missing {', '.join(missing)}; "
-            f"it has {', '.join(table.columns)}. Use --mapping for a table with other columns"
-        )
+    if not missing:
+        return
+    remedy = "a mapping (--mapping) says which column is which"
+    if len(table.columns) == 1:
+        remedy = "if that is several columns, say by --sep what separates them"
+    raise InvalidInput(
+        f"{table.name}, line 1: missing {', '.join(missing)};"
+        f" it has {', '.join(table.columns)}: {remedy}"
+    )
 
 
 def _customers(

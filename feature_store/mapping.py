@@ -113,7 +113,9 @@ def read_mapping(path: Path = TELCO) -> MappingFile:
     """A mapping from a YAML file. Raises InvalidInput with the file and what would be right."""
     try:
         raw = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise InvalidInput(f"{path}: can't be read: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise InvalidInput(f"{path}: can't be read as YAML: {error}") from error
     try:
         return _mapping(_table(raw, "the file"))

@@ -47,7 +47,8 @@ def open_table(path: Path, separator: str = ",") -> Generator[Table]:
         text = _open_text(path)
         columns = tuple(name.strip() for name in _cells(text.readline(), separator) or ())
     except _UNREADABLE as error:
-        raise InvalidInput(f"{path}: can't be read: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidInput(f"{path}: can't be read: {reason}") from error
     with text:
         if not any(columns):
             raise InvalidInput(f"{path.name}: a first line with the names of the columns is needed")
