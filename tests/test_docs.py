@@ -46,10 +46,12 @@ def tree_of(document: Path) -> Iterator[tuple[int, str]]:
 
 
 def paths_of(document: Path) -> Iterator[str]:
-    folder = ""
+    folders: list[str] = []
     for depth, entry in tree_of(document):
-        folder = entry if depth == 0 else folder
-        yield entry if depth == 0 else folder + entry
+        path = "".join([*folders[:depth], entry])
+        if entry.endswith("/"):
+            folders[depth:] = [entry]
+        yield path
 
 
 @each_tree
