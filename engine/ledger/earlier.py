@@ -7,7 +7,7 @@ from datetime import datetime
 from engine import exclusions, volumes
 from engine.catalog import Bundle
 from engine.consent import consented
-from engine.errors import JournalUnavailable, UnknownDecision
+from engine.errors import LiveStateUnavailable, Unavailable, UnknownDecision
 from engine.holds import covering, in_force
 from engine.ledger import live
 from engine.ledger.ledger import Ledger
@@ -56,15 +56,17 @@ def _on_channel(offer: Offer, bundle: Bundle, channel: str) -> bool:
 
 
 async def stored_decision(ledger: Ledger, decision_id: str) -> Decision | None:
-    """The decision of a record, or None where it can't be found or was tampered with.
+    """The decision of a record, or None where it can't be found, or its seal does not vouch for it.
 
     Raises LiveStateUnavailable.
     """
     try:
         kept = await ledger.raw_record(decision_id)
-    except (JournalUnavailable, UnknownDecision):
+    except LiveStateUnavailable:
+        raise
+    except (Unavailable, UnknownDecision):
         return None
-    if seal_of(kept, ledger.site.seal_key, decision_id) is Seal.TAMPERED:
+    if seal_of(kept, ledger.site.seal_key, decision_id) is not Seal.INTACT:
         return None
     return decision_of(kept)
 

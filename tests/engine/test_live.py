@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import redis
 from sqlalchemy import func, select
@@ -19,6 +20,7 @@ from sqlalchemy import func, select
 from engine.catalog import Action, Exclusion
 from engine.errors import JournalUnavailable, RequestIdReused, UnknownChannel
 from engine.ledger import Ledger, keys, tables
+from engine.ledger.archive import archive_stream
 from engine.ledger.outcomes import Outcome
 from engine.ledger.wire import Command
 from engine.live import Ask, Decider
@@ -228,6 +230,35 @@ async def test_a_stored_answer_that_a_hold_forbids_is_superseded(ledger: Ledger)
     assert "superseded" in second.because
     assert await decided(ledger, BUNDLE, once()) == second
     assert identical(await ledger.raw_record(second.decision_id), BUNDLE)
+
+
+@pytest.mark.parametrize("seal", ["kept", "taken off"])
+async def test_a_stored_answer_whose_record_was_changed_is_not_given_again(
+    ledger: Ledger, seal: str
+) -> None:
+    first = await decided(ledger, BUNDLE, once())
+    [(entry, fields)] = await redis_says(ledger, "XRANGE", keys.DECISIONS, "-", "+")
+    changed = fields[b"r"].replace(b'"body":"upgrade"', b'"body":"more"')
+    if seal == "taken off":  # as if it was written before records were sealed
+        body = {**orjson.loads(changed), "version": 1}
+        changed = orjson.dumps({name: one for name, one in body.items() if name != "seal"})
+    await redis_says(ledger, "XDEL", keys.DECISIONS, entry)
+    moved = ("*", "d", first.decision_id, "r", changed)
+    entry = await redis_says(ledger, "XADD", keys.DECISIONS, *moved)
+    await redis_says(ledger, "SET", keys.decision(first.decision_id), entry)
+    again = await decided(ledger, BUNDLE, once())
+    assert again.decision_id != first.decision_id
+    assert again.offers[0].content == first.offers[0].content
+
+
+async def test_a_stored_answer_that_lies_in_a_damaged_file_is_not_given_again(
+    ledger: Ledger,
+) -> None:
+    first = await decided(ledger, BUNDLE, once())
+    await archive_stream(ledger)
+    [file] = ledger.site.archive.glob("*/*.parquet")
+    file.write_bytes(file.read_bytes()[:100])
+    assert (await decided(ledger, BUNDLE, once())).decision_id != first.decision_id
 
 
 async def test_a_stored_answer_that_an_emergency_stop_covers_is_superseded(ledger: Ledger) -> None:
