@@ -53,8 +53,10 @@ def ways_to_win(world: World, action: str, outcome: Outcome) -> Wins:
     found = search.single(world, outcome) or search.pairs(world, outcome)
     if not found and (together := search.together(world, outcome)) is not None:
         found = [together]
-    by_words = {tuple(change.words for change in one.changes): one for one in found}
-    return Wins(ways=tuple(sorted(by_words.values(), key=_size)[: 1 + MOST_ALTERNATIVES]))
+    different: dict[frozenset[str], Remedy] = {}
+    for one in found:  # the same changes in another order are the same way
+        different.setdefault(frozenset(change.words for change in one.changes), one)
+    return Wins(ways=tuple(sorted(different.values(), key=_size)[: 1 + MOST_ALTERNATIVES]))
 
 
 def _size(way: Remedy) -> tuple[int, int]:

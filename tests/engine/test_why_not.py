@@ -195,6 +195,14 @@ def test_two_holds_are_both_released() -> None:
     assert [change.target for change in answer.smallest or ()] == ["complaint:1", "complaint:2"]
 
 
+def test_the_same_changes_in_another_order_are_told_once() -> None:
+    snapshot = a_snapshot(holds=(a_hold("1"), a_hold("2")))
+    answer = asked(a_bundle(an_action("fiber")), snapshot)
+    ways = [frozenset(change.words for change in way) for way in answer.alternatives]
+    assert frozenset(words_of(answer)) not in ways
+    assert len(set(ways)) == len(ways)
+
+
 def test_five_obstacles_are_lifted_together() -> None:
     rules = [a_rule(f"contract.f{n} == {n}", name=f"r{n}") for n in range(5)]
     answer = asked(a_bundle(an_action("fiber", rules=rules)))
