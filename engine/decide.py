@@ -26,9 +26,7 @@ def decide(request: Request, snapshot: Snapshot, bundle: Bundle, scorer: Scorer)
     known = names.known_features(snapshot, bundle, request.now)
     customer = scorer.customer_scores(known.features)
     lookup = names.names(request, snapshot, bundle, known.features, customer.customer)
-    now = moment_of(
-        bundle, request.channel, request.now, snapshot, lookup, journey=request.journey
-    )
+    now = moment_of(bundle, request.channel, request.now, snapshot, lookup, journey=request.journey)
     funnel = Funnel(request, now)
     drops = {place.action.name: funnel.drops(place) for place in funnel.places}
     survivors = [place for place in funnel.places if not drops[place.action.name]]

@@ -25,9 +25,7 @@ def after(request: Request, session: Session | None, bundle: Bundle) -> Session:
     """
     said = dict(_said(request, bundle))
     if session is None or request.now - session.last >= bundle.session.idle:
-        return Session(
-            started=request.now, last=request.now, channel=request.channel, context=said
-        )
+        return Session(started=request.now, last=request.now, channel=request.channel, context=said)
     return Session(
         started=session.started,
         last=max(session.last, request.now),
