@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from engine import consent
@@ -22,6 +22,7 @@ from engine.types import ContactKind
 Term = TypeVar("Term", ContactPolicy, QuietHours, Volume, Exclusion)
 _MOST = 64
 _SENT = frozenset({ContactKind.DISPATCH, ContactKind.DELIVERY})
+_Ways = dict[tuple[str | None, str | None], tuple[Treatment, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +49,24 @@ class Place:
     spared: Place | None
     targets: tuple[str, str, str]
     levers: Mapping[str, float]
+    made_for: frozenset[str]
+    """The placements that its treatments name: all others get the general ones."""
+    _sorted: _Ways = field(init=False, default_factory=_Ways, compare=False, repr=False)
 
     def treatments(self, placement: str, tone: str | None) -> tuple[Treatment, ...]:
         """The ways to say it there, best first: its own channel before the one it is like, higher
         preference, the asked tone, made for the placement before general.
         """
-        return (*_fitting(self.own, placement, tone), *_fitting(self.like, placement, tone))
+        key = (placement if placement in self.made_for else None, tone)
+        found = self._sorted.get(key)
+        if found is None:
+            own, like = _fitting(self.own, *key), _fitting(self.like, *key)
+            found = self._sorted[key] = (*own, *like)
+        return found
 
 
 def _fitting(
-    treatments: tuple[Treatment, ...], placement: str, tone: str | None
+    treatments: tuple[Treatment, ...], placement: str | None, tone: str | None
 ) -> list[Treatment]:
     fits = [t for t in treatments if t.placement in (None, placement)]
     return sorted(fits, key=lambda t: (t.tone != tone, -t.preference, t.placement is None, t.id))
@@ -96,12 +105,13 @@ def place(bundle: Bundle, action: Action, channel: str) -> Place:
 def _bound(bundle: Bundle, action: Action, channel: str, *, exempt: bool) -> Place:
     in_page = bundle.channels[channel].in_page
     targets = (f"purpose:{action.purpose}", f"group:{action.group}", f"action:{action.name}")
+    own, like = (_treatments(action, one) for one in (channel, bundle.channels[channel].like))
     by_group = bundle.groups.get(action.group, 0.0)
     levers = (bundle.purposes[action.purpose].lever, by_group, action.lever)
     return Place(
         action=action,
-        own=_treatments(action, channel),
-        like=_treatments(action, bundle.channels[channel].like),
+        own=own,
+        like=like,
         consent=f"{action.purpose}:{channel}",
         consent_default=consent.default(bundle, action.purpose, channel),
         limits=()
@@ -118,6 +128,7 @@ def _bound(bundle: Bundle, action: Action, channel: str, *, exempt: bool) -> Pla
         spared=None,
         targets=targets,
         levers={name: percent for name, percent in zip(targets, levers, strict=True) if percent},
+        made_for=frozenset(t.placement for t in (*own, *like) if t.placement is not None),
     )
 
 
