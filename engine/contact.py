@@ -60,6 +60,11 @@ def crowded_out(place: Place, moment: Moment, before: Sequence[Place]) -> Drop |
     return None
 
 
+def awake(moment: Moment) -> bool:
+    """Whether any limit is full."""
+    return bool(moment.once("full", _full))
+
+
 def _full(moment: Moment) -> Mapping[str, Mapping[str, datetime]]:
     """The limits that are full on this channel: for what, and until when."""
     full: dict[str, dict[str, datetime]] = {}

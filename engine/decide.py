@@ -28,8 +28,8 @@ def decide(request: Request, snapshot: Snapshot, bundle: Bundle, scorer: Scorer)
     lookup = names.names(request, snapshot, bundle, known.features, customer.customer)
     now = moment_of(bundle, request.channel, request.now, snapshot, lookup, journey=request.journey)
     funnel = Funnel(request, now)
-    drops = {place.action.name: funnel.drops(place) for place in funnel.places}
-    survivors = [place for place in funnel.places if not drops[place.action.name]]
+    drops = funnel.drops()
+    survivors = [place for place in funnel.places if place.action.name not in drops]
     weighed = arbitration.weigh(survivors, funnel.moment)
     models = {f"model.{name}": score for name, score in customer.customer.items()}
     pairs = [(one.action, request.channel) for one in weighed]
@@ -81,14 +81,16 @@ def _candidates(
     chosen = {offer.action: offer.treatment for offer in offers}
     for place in funnel.places:
         name = place.action.name
-        status = Status.DROPPED if drops.get(name) else Status.PASSED
-        if name in chosen:
-            status = Status.CHOSEN
-        said = chosen.get(name)
-        if said is None:
-            first = funnel.first_treatment(place)
-            said = first.id if first else ""
-        yield _candidate(name, said, status, drops.get(name, ()), parts.get(name))
+        found, said = drops.get(name, ()), chosen.get(name)
+        if said is not None:
+            yield _candidate(name, said, Status.CHOSEN, found, parts.get(name))
+            continue
+        kept = funnel.display.dropped(place, found[0]) if len(found) == 1 else None
+        if kept is not None:
+            yield kept
+            continue
+        status = Status.DROPPED if found else Status.PASSED
+        yield _candidate(name, funnel.said(place), status, found, parts.get(name))
 
 
 def _candidate(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, tzinfo
 
 from engine.catalog import Action, Rule
-from engine.logic import Lookup
-from engine.types import Drop, Stage
+from engine.logic import Evaluate, Lookup
+from engine.types import Drop, Scalar, Stage
+
+Judge = Callable[[Evaluate], Scalar]
+"""What a condition says of the customer in question."""
 
 
 def unavailable(action: Action, now: datetime, calendar: tzinfo) -> Drop | None:
@@ -24,13 +28,35 @@ def unavailable(action: Action, now: datetime, calendar: tzinfo) -> Drop | None:
     return None
 
 
-def failed_rules(action: Action, lookup: Lookup) -> Iterator[Drop]:
+@dataclass(frozen=True, slots=True)
+class Hurdle:
+    """A rule with what it drops an action for: the same objects in every decision."""
+
+    condition: Evaluate
+    unknown_passes: bool
+    failed: Drop
+    unknown: Drop
+
+
+def hurdle(rule: Rule) -> Hurdle:
+    """A rule of an action, ready to be asked."""
+    drops = (
+        Drop(stage=rule.stage, rule=rule.name, detail=detail)
+        for detail in (rule.because, f"not known: {rule.because}")
+    )
+    return Hurdle(rule.condition.evaluate, rule.unknown_passes, *drops)
+
+
+def failed_rules(hurdles: Iterable[Hurdle], judge: Judge) -> Iterator[Drop]:
     """The rules that an action does not pass, in stage order. Unknown counts as each rule says."""
-    for rule in action.rules:
-        if rule.condition.evaluate(lookup) is not True:
-            drop = failed(rule, rule.stage, lookup)
-            if drop is not None:
-                yield drop
+    for one in hurdles:
+        passed = judge(one.condition)
+        if passed is True:
+            continue
+        if passed is not None:
+            yield one.failed
+        elif not one.unknown_passes:
+            yield one.unknown
 
 
 def failed(rule: Rule, stage: Stage, lookup: Lookup) -> Drop | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from engine import (
     arbitration,
@@ -16,13 +16,16 @@ from engine import (
     volumes,
 )
 from engine.arbitration import Ranked, Weighed
-from engine.catalog import Action, Treatment
+from engine.catalog import Treatment
+from engine.display import display
 from engine.moment import Moment
 from engine.placing import EMPATHETIC, Filled
 from engine.shelf import Place, shelf
 from engine.types import Arm, Drop, Level, Request, Scores, Stage
 
 Drops = dict[str, tuple[Drop, ...]]
+Obstacles = Callable[[Place], Iterable[Drop]]
+"""What stops an action at one stage."""
 
 
 class Funnel:
@@ -31,39 +34,83 @@ class Funnel:
     def __init__(self, request: Request, moment: Moment) -> None:
         self.request = request
         self.moment = moment
-        on_channel = shelf(moment.bundle, request.channel)
-        self.places = [place for place in on_channel.values() if _asked_for(place.action, request)]
-        self.arm = exploration.arm_of(request, moment.bundle.exploration)
-        self._on_channel = on_channel
         self._tone = EMPATHETIC if moment.held else None
+        self.display = display(moment.bundle, request, self._tone)
+        self.places = self.display.places
+        self.arm = exploration.arm_of(request, moment.bundle.exploration)
         self._fits: dict[tuple[str, str], Treatment | None] = {}
         remembered = moment.snapshot.remembered or ()
         self._remembered = {one.action: one for one in remembered} if moment.cached else {}
 
     # -- before scoring
 
-    def drops(self, place: Place) -> tuple[Drop, ...]:
-        """What stops an action before scoring: the first reason, or all of them in explain mode."""
-        return tuple(islice(self._obstacles(place), None if self.request.explain else 1))
+    def drops(self) -> Drops:
+        """What stops actions before scoring, by action: the first reason each, or all of them in
+        explain mode. What is not there has passed.
+        """
+        drops: Drops = {}
+        for places, obstacles in self._stages():
+            for place in places:
+                name = place.action.name
+                if self.request.explain:
+                    found = tuple(obstacles(place))
+                    if found:
+                        drops[name] = (*drops.get(name, ()), *found)
+                elif name not in drops:
+                    for drop in obstacles(place):
+                        drops[name] = (drop,)
+                        break
+        return drops
 
-    def _obstacles(self, place: Place) -> Iterator[Drop]:
+    def _stages(self) -> Iterator[tuple[Iterable[Place], Obstacles]]:
+        """The stages in order, each with the places that it may stop something at."""
+        here, moment = self.display, self.moment
+        yield here.dated, self._unavailable
+        yield here.unsayable, self._unsayable
+        careful = moment.held or not moment.snapshot.reconciled
+        yield here.places if careful else here.stoppable, self._silences
+        yield self._known_anew(here.ruled), self._failed_rules
+        yield self._known_anew(here.margined), self._below_margin
+        yield here.unsure, self._unfit
+        yield self._bound(), self._contact_obstacles
+
+    def _known_anew(self, places: Sequence[Place]) -> Sequence[Place]:
+        """Those that are not offered only because they were before."""
+        if not self._remembered:
+            return places
+        return [place for place in places if place.action.name not in self._remembered]
+
+    def _bound(self) -> Sequence[Place]:
+        """Those that contact obstacles may stop."""
+        if guards.at_rest(self.moment):
+            return [one for one in self.places if not guards.consented(one, self.moment)]
+        return self.places
+
+    def _unavailable(self, place: Place) -> Iterator[Drop]:
         moment = self.moment
-        calendar = moment.zones.business
-        if (drop := eligibility.unavailable(place.action, moment.now, calendar)) is not None:
+        drop = eligibility.unavailable(place.action, moment.now, moment.zones.business)
+        if drop is not None:
             yield drop
-        if not any(place.treatments(one.name, None) for one in self.request.placements):
-            detail = f"it has no treatment for {moment.channel}"
-            yield Drop(stage=Stage.CHANNEL, rule="no_treatment", detail=detail)
-        yield from guards.silences(place, moment)
-        if place.action.name not in self._remembered:
-            yield from eligibility.failed_rules(place.action, moment.lookup)
-            yield from exclusions.below_margin(place, moment)
-        if self.first_treatment(place) is None:
-            yield from self._unfit(place)
-        yield from guards.contact_obstacles(place, moment)
+
+    def _unsayable(self, place: Place) -> Iterator[Drop]:
+        yield place.no_treatment
+
+    def _silences(self, place: Place) -> Iterator[Drop]:
+        return guards.silences(place, self.moment)
+
+    def _failed_rules(self, place: Place) -> Iterator[Drop]:
+        return eligibility.failed_rules(place.hurdles, self.moment.verdict)
+
+    def _below_margin(self, place: Place) -> Iterator[Drop]:
+        return exclusions.below_margin(place, self.moment)
+
+    def _contact_obstacles(self, place: Place) -> Iterator[Drop]:
+        return guards.contact_obstacles(place, self.moment)
 
     def _unfit(self, place: Place) -> Iterator[Drop]:
-        """What stops the treatment that comes closest; nothing where there is none at all."""
+        """What stops the treatment that comes closest, where none fits."""
+        if self._first_treatment(place) is not None:
+            return
         for placement in self.request.placements:
             for treatment in place.treatments(placement.name, self._tone)[:1]:
                 yield from treatments.unfit(treatment, self.moment.lookup)
@@ -76,8 +123,15 @@ class Funnel:
             self._fits[key] = treatments.fitting(place, placement, self._tone, self.moment.lookup)
         return self._fits[key]
 
-    def first_treatment(self, place: Place) -> Treatment | None:
-        """The treatment a candidate would get at the first placement that takes it."""
+    def said(self, place: Place) -> str:
+        """The treatment a candidate would get at the first placement that takes it, if any."""
+        said = self.display.said.get(place.action.name)
+        if said is None:
+            first = self._first_treatment(place)
+            said = first.id if first else ""
+        return said
+
+    def _first_treatment(self, place: Place) -> Treatment | None:
         found = (self.fit(place, one.name) for one in self.request.placements)
         return next((treatment for treatment in found if treatment), None)
 
@@ -151,7 +205,7 @@ class Funnel:
         name = fallbacks.get(placement) or fallbacks.get("*")
         if name is None or name in filled.shown:
             return
-        place = self._on_channel[name]
+        place = shelf(self.moment.bundle, self.request.channel)[name]
         treatment = self.fit(place, placement)
         bound = chain(
             guards.silences(place, self.moment), guards.contact_obstacles(place, self.moment)
@@ -174,11 +228,3 @@ def _below_threshold(one: Ranked) -> Drop | None:
         detail = f"priority {one.steady} is below {action.minimum_priority}"
         return Drop(stage=Stage.ARBITRATION, rule="minimum_priority", detail=detail)
     return None
-
-
-def _asked_for(action: Action, request: Request) -> bool:
-    if request.purposes and action.purpose not in request.purposes:
-        return False
-    if request.tags:
-        return any(tag in request.tags for tag in action.tags)
-    return not action.only_for_journeys

@@ -33,22 +33,39 @@ def careful(place: Place, moment: Moment) -> bool:
 
 def contact_obstacles(place: Place, moment: Moment) -> Iterator[Drop]:
     """Consent, what was answered in this session, policies, limits, kept places, quiet hours."""
-    granted = moment.snapshot.consents.get(place.consent)
-    if not (place.consent_default if granted is None else granted):
-        detail = f"no consent for {place.action.purpose} on {moment.channel}"
-        yield Drop(stage=Stage.CONSENT, rule=f"consent:{place.consent}", detail=detail)
-    for asked in _all():
+    if not consented(place, moment):
+        yield place.no_consent
+    for asked in moment.once("guards", _awake):
         if (drop := asked(place, moment)) is not None:
             yield drop
+
+
+def consented(place: Place, moment: Moment) -> bool:
+    """Whether the customer agrees to its purpose on this channel, by word or by default."""
+    granted = moment.snapshot.consents.get(place.consent)
+    return place.consent_default if granted is None else granted
+
+
+def at_rest(moment: Moment) -> bool:
+    """Whether nothing but a missing consent can be among the contact obstacles of any action."""
+    return not moment.once("guards", _awake)
 
 
 def exemptions(place: Place, moment: Moment) -> tuple[str, ...]:
     """The policies, limits and other rules that only its class of exemption lets an action pass."""
     if place.spared is None:
         return ()
-    found = (asked(place.spared, moment) for asked in _all())
+    found = (asked(place.spared, moment) for asked in moment.once("guards", _awake))
     return tuple(drop.rule for drop in found if drop is not None)
 
 
-def _all() -> tuple[Callable[[Place, Moment], Drop | None], ...]:
-    return session.silenced, policies.suppressed, contact.limited, keeping.kept, quiet.hushed
+def _awake(moment: Moment) -> tuple[Callable[[Place, Moment], Drop | None], ...]:
+    """The guards that may stop some action at this moment, in their order."""
+    guards = (
+        (session.awake, session.silenced),
+        (policies.awake, policies.suppressed),
+        (contact.awake, contact.limited),
+        (keeping.awake, keeping.kept),
+        (quiet.awake, quiet.hushed),
+    )
+    return tuple(guard for awake, guard in guards if awake(moment))

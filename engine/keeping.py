@@ -50,6 +50,11 @@ def kept(place: Place, moment: Moment) -> Drop | None:
     return _drop(name, loser)
 
 
+def awake(moment: Moment) -> bool:
+    """Whether another journey has planned a message."""
+    return bool(moment.snapshot.journeys and moment.once("waiting", _waiting))
+
+
 def _drop(name: str, loser: Waiting) -> Drop:
     planned = loser.planned
     when = planned.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from engine import holds
 from engine.catalog import Bundle, Scope
-from engine.logic import Lookup
-from engine.types import Contact, Hold, Level, Session, Snapshot
+from engine.logic import Evaluate, Lookup
+from engine.types import Contact, Hold, Level, Scalar, Session, Snapshot
 from engine.windows import Zones, zones
 
 Found = TypeVar("Found")
@@ -38,12 +38,21 @@ class Moment:
     _found: dict[str, Any] = field(
         init=False, default_factory=dict[str, Any], compare=False, repr=False
     )
+    _verdicts: dict[Evaluate, Scalar] = field(
+        init=False, default_factory=dict[Evaluate, Scalar], compare=False, repr=False
+    )
 
     def once(self, key: str, work: Callable[[Moment], Found]) -> Found:
         """What `work` finds at this moment, done once for all actions; `key` is its own."""
         if key not in self._found:
             self._found[key] = work(self)
         return self._found[key]
+
+    def verdict(self, condition: Evaluate) -> Scalar:
+        """What a condition says, asked once: many actions inherit the same rule."""
+        if condition not in self._verdicts:
+            self._verdicts[condition] = condition(self.lookup)
+        return self._verdicts[condition]
 
     @property
     def in_page(self) -> bool:

@@ -36,6 +36,11 @@ def suppressed(place: Place, moment: Moment) -> Drop | None:
     return Drop(stage=Stage.CONTACT_POLICY, rule=f"policy:{name}", detail=because, until=until)
 
 
+def awake(moment: Moment) -> bool:
+    """Whether a policy silences anything."""
+    return bool(moment.once("silent", _silent))
+
+
 def _silent(moment: Moment) -> Mapping[str, Mapping[str, datetime]]:
     """The policies that silence something on this channel: what, and until when."""
     silent: dict[str, dict[str, datetime]] = {}

@@ -40,6 +40,11 @@ def hushed(place: Place, moment: Moment) -> Drop | None:
     )
 
 
+def awake(moment: Moment) -> bool:
+    """Whether a channel delivers: what a page shows disturbs nobody."""
+    return bool(moment.bundle.quiet_hours) and not moment.in_page
+
+
 def _end(hours: QuietHours, moment: Moment) -> datetime | None:
     key = f"quiet:{hours.name}"
     return moment.once(key, lambda then: ends(hours, then.now, then.zones))

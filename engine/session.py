@@ -43,6 +43,18 @@ def silenced(place: Place, moment: Moment) -> Drop | None:
     return None
 
 
+def awake(moment: Moment) -> bool:
+    """Whether anything at all is silenced in this session."""
+    terms = moment.bundle.session
+    if not terms.silenced_by and terms.most_shown is None:
+        return False
+    visit = moment.once("visit", _visit)
+    if visit is None or visit.answers:
+        return visit is not None
+    most = max(visit.shown.values(), default=0)
+    return terms.most_shown is not None and most >= terms.most_shown
+
+
 def _drop(rule: str, detail: str, visit: Visit) -> Drop:
     return Drop(stage=Stage.SESSION, rule=f"session:{rule}", detail=detail, until=visit.until)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -17,7 +17,8 @@ from engine.catalog import (
     Treatment,
     Volume,
 )
-from engine.types import ContactKind
+from engine.eligibility import Hurdle, hurdle
+from engine.types import ContactKind, Drop, Stage
 
 Term = TypeVar("Term", ContactPolicy, QuietHours, Volume, Exclusion)
 _MOST = 64
@@ -33,7 +34,8 @@ class Place:
     `limits`, `policies`, `quiet_hours`, `volumes` and `exclusions` are those that cover it, its
     class of exemption counted in; `spared` are the limits, policies and quiet hours that it passes
     because of that class. `targets` are the context weights and influencers it listens to;
-    `levers` its own ones by target, in percent.
+    `levers` its own ones by target, in percent. `hurdles` are its rules, `no_treatment` and
+    `no_consent` what it is dropped for where it has none.
     """
 
     action: Action
@@ -51,6 +53,9 @@ class Place:
     levers: Mapping[str, float]
     made_for: frozenset[str]
     """The placements that its treatments name: all others get the general ones."""
+    hurdles: tuple[Hurdle, ...]
+    no_treatment: Drop
+    no_consent: Drop
     _sorted: _Ways = field(init=False, default_factory=_Ways, compare=False, repr=False)
 
     def treatments(self, placement: str, tone: str | None) -> tuple[Treatment, ...]:
@@ -63,6 +68,13 @@ class Place:
             own, like = _fitting(self.own, *key), _fitting(self.like, *key)
             found = self._sorted[key] = (*own, *like)
         return found
+
+    @property
+    def lasting(self) -> Iterator[Drop]:
+        """The drops that are the same objects in every decision."""
+        yield from (self.no_treatment, self.no_consent)
+        for one in self.hurdles:
+            yield from (one.failed, one.unknown)
 
 
 def _fitting(
@@ -105,6 +117,7 @@ def place(bundle: Bundle, action: Action, channel: str) -> Place:
 def _bound(bundle: Bundle, action: Action, channel: str, *, exempt: bool) -> Place:
     in_page = bundle.channels[channel].in_page
     targets = (f"purpose:{action.purpose}", f"group:{action.group}", f"action:{action.name}")
+    key = f"{action.purpose}:{channel}"
     own, like = (_treatments(action, one) for one in (channel, bundle.channels[channel].like))
     by_group = bundle.groups.get(action.group, 0.0)
     levers = (bundle.purposes[action.purpose].lever, by_group, action.lever)
@@ -112,7 +125,7 @@ def _bound(bundle: Bundle, action: Action, channel: str, *, exempt: bool) -> Pla
         action=action,
         own=own,
         like=like,
-        consent=f"{action.purpose}:{channel}",
+        consent=key,
         consent_default=consent.default(bundle, action.purpose, channel),
         limits=()
         if exempt
@@ -129,6 +142,17 @@ def _bound(bundle: Bundle, action: Action, channel: str, *, exempt: bool) -> Pla
         targets=targets,
         levers={name: percent for name, percent in zip(targets, levers, strict=True) if percent},
         made_for=frozenset(t.placement for t in (*own, *like) if t.placement is not None),
+        hurdles=tuple(hurdle(rule) for rule in action.rules),
+        no_treatment=Drop(
+            stage=Stage.CHANNEL,
+            rule="no_treatment",
+            detail=f"it has no treatment for {channel}",
+        ),
+        no_consent=Drop(
+            stage=Stage.CONSENT,
+            rule=f"consent:{key}",
+            detail=f"no consent for {action.purpose} on {channel}",
+        ),
     )
 
 
