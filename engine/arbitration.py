@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.catalog import Action, Bundle
+from engine.catalog import Action, Bundle, Purpose
 from engine.exploration import Chance
 from engine.influence import influences
 from engine.logic import Lookup
@@ -38,16 +38,13 @@ class Weighed:
     value: float
     lever: float
     levers: Mapping[str, float]
+    worth: float
+    """C x V x L: the priority at P = 1."""
 
     @property
     def action(self) -> Action:
         """What is weighed."""
         return self.place.action
-
-    @property
-    def worth(self) -> float:
-        """C x V x L: the priority at P = 1."""
-        return self.context_weight * self.value * self.lever
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +74,27 @@ class Ranked:
 def weigh(places: Sequence[Place], moment: Moment) -> list[Weighed]:
     """The worth of each action, the most promising first: by prior x C x V x L, then by name."""
     context, influence, behind = _context_weights(moment), influences(moment), boosts(moment)
-    found = [_weighed(place, moment, context, influence, behind) for place in places]
+    in_force = {*context, *influence}
+    found = [
+        plain(place, moment)
+        if in_force.isdisjoint(place.targets) and place.action.name not in behind
+        else _weighed(place, moment, context, influence, behind)
+        for place in places
+    ]
     return sorted(found, key=lambda one: (-one.worth * one.action.prior, one.action.name))
 
 
 def plain(place: Place, moment: Moment) -> Weighed:
     """The worth of one action apart from context and influencers: what a fallback ranks by."""
-    return _weighed(place, moment, {}, {}, {})
+    always = place.once("weighed", _always)
+    return always or _worth(place, _own_value(place.action, moment.lookup), place.levers, {})
+
+
+def _always(place: Place) -> Weighed | None:
+    """The same for an action whose value is the same for everybody; None if it is not."""
+    if place.action.value.names:
+        return None
+    return _worth(place, _own_value(place.action, lambda _: None), place.levers, {})
 
 
 def _context_weights(moment: Moment) -> Percents:
@@ -106,14 +117,22 @@ def _weighed(
         in_context[_BOOST] = boost
     influenced = _listened(influence, place.targets)
     in_levers = {**place.levers, **influenced} if influenced else place.levers
-    own = _own_value(place.action, moment.lookup)
+    return _worth(place, _own_value(place.action, moment.lookup), in_levers, in_context)
+
+
+def _worth(
+    place: Place, own: float | None, in_levers: Mapping[str, float], in_context: Mapping[str, float]
+) -> Weighed:
     levers = {**in_levers, **in_context} if in_context else in_levers
+    context_weight, lever = factor(in_context.values()), factor(in_levers.values())
+    value = _valued(own, place.purpose)
     return Weighed(
         place=place,
-        context_weight=factor(in_context.values()),
-        value=_valued(own, place.action, moment.bundle),
-        lever=factor(in_levers.values()),
+        context_weight=context_weight,
+        value=value,
+        lever=lever,
         levers=levers if own is not None else {**levers, **_UNKNOWN},
+        worth=context_weight * value * lever,
     )
 
 
@@ -151,7 +170,7 @@ def value_of(action: Action, bundle: Bundle, lookup: Lookup) -> float:
 
     A value that is not known counts as 1.
     """
-    return _valued(_own_value(action, lookup), action, bundle)
+    return _valued(_own_value(action, lookup), bundle.purposes[action.purpose])
 
 
 def _own_value(action: Action, lookup: Lookup) -> float | None:
@@ -160,8 +179,7 @@ def _own_value(action: Action, lookup: Lookup) -> float | None:
     return float(found) if known and found is not None else None
 
 
-def _valued(own: float | None, action: Action, bundle: Bundle) -> float:
-    purpose = bundle.purposes[action.purpose]
+def _valued(own: float | None, purpose: Purpose) -> float:
     most = _MOST_VALUE if purpose.most_value is None else purpose.most_value
     return min((1.0 if own is None else max(0.0, own)) + purpose.shadow_price, most)
 

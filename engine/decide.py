@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from engine import arbitration, guards, names, propensity
@@ -125,10 +126,8 @@ def _exemptions(funnel: Funnel, filled: Filled) -> tuple[str, ...]:
 
 
 def _counts(candidates: Sequence[Candidate]) -> dict[str, dict[str, int]]:
+    stopped = [one.drops[0] for one in candidates if one.status is Status.DROPPED and one.drops]
     counts: dict[str, dict[str, int]] = {}
-    for candidate in candidates:
-        if candidate.status is Status.DROPPED and candidate.drops:
-            first = candidate.drops[0]
-            stage = counts.setdefault(first.stage.value, {})
-            stage[first.rule] = stage.get(first.rule, 0) + 1
+    for (stage, rule), number in Counter([(drop.stage, drop.rule) for drop in stopped]).items():
+        counts.setdefault(stage.value, {})[rule] = number
     return counts

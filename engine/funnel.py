@@ -171,7 +171,7 @@ class Funnel:
 
     def _too_weak(self, one: Ranked, level: Level, scored: bool) -> Drop | None:
         action = one.action
-        if level is not Level.STATIC and not self.moment.offered_at(action.purpose, level):
+        if level is not Level.STATIC and level not in one.place.purpose.levels:
             detail = f"{action.purpose} is not offered at level {level}"
             return Drop(stage=Stage.LEVEL, rule=f"level:{level}", detail=detail)
         if action.mandatory or self.arm is Arm.CONTROL:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from engine import holds
 from engine.catalog import Bundle, Scope
 from engine.logic import Evaluate, Lookup
-from engine.types import Contact, Hold, Level, Scalar, Session, Snapshot
+from engine.types import Contact, Hold, Scalar, Session, Snapshot
 from engine.windows import Zones, zones
 
 Found = TypeVar("Found")
@@ -72,10 +72,6 @@ class Moment:
         if scope is Scope.CUSTOMER:
             return self.snapshot.contacts
         return self.snapshot.circles.get(scope.value, self.snapshot.contacts)
-
-    def offered_at(self, purpose: str, level: Level) -> bool:
-        """Whether a purpose may still be offered at a level."""
-        return level in self.bundle.purposes[purpose].levels
 
 
 def moment(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from engine import consent
 from engine.catalog import (
@@ -13,6 +13,7 @@ from engine.catalog import (
     ContactLimit,
     ContactPolicy,
     Exclusion,
+    Purpose,
     QuietHours,
     Treatment,
     Volume,
@@ -20,6 +21,7 @@ from engine.catalog import (
 from engine.eligibility import Hurdle, hurdle
 from engine.types import ContactKind, Drop, Stage
 
+Found = TypeVar("Found")
 Term = TypeVar("Term", ContactPolicy, QuietHours, Volume, Exclusion)
 _MOST = 64
 _SENT = frozenset({ContactKind.DISPATCH, ContactKind.DELIVERY})
@@ -39,6 +41,7 @@ class Place:
     """
 
     action: Action
+    purpose: Purpose
     own: tuple[Treatment, ...]
     like: tuple[Treatment, ...]
     consent: str
@@ -57,6 +60,15 @@ class Place:
     no_treatment: Drop
     no_consent: Drop
     _sorted: _Ways = field(init=False, default_factory=_Ways, compare=False, repr=False)
+    _found: dict[str, Any] = field(
+        init=False, default_factory=dict[str, Any], compare=False, repr=False
+    )
+
+    def once(self, key: str, work: Callable[[Place], Found]) -> Found:
+        """What `work` finds of this place, done once for all decisions; `key` is its own."""
+        if key not in self._found:
+            self._found[key] = work(self)
+        return self._found[key]
 
     def treatments(self, placement: str, tone: str | None) -> tuple[Treatment, ...]:
         """The ways to say it there, best first: its own channel before the one it is like, higher
@@ -123,6 +135,7 @@ def _bound(bundle: Bundle, action: Action, channel: str, *, exempt: bool) -> Pla
     levers = (bundle.purposes[action.purpose].lever, by_group, action.lever)
     return Place(
         action=action,
+        purpose=bundle.purposes[action.purpose],
         own=own,
         like=like,
         consent=key,
