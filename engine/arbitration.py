@@ -73,7 +73,8 @@ class Ranked:
 
 def weigh(places: Sequence[Place], moment: Moment) -> list[Weighed]:
     """The worth of each action, the most promising first: by prior x C x V x L, then by name."""
-    context, influence, behind = _context_weights(moment), influences(moment), boosts(moment)
+    context, influence = _context_weights(moment), influences(moment)
+    behind = boosts(places, moment)
     in_force = {*context, *influence}
     found = [
         plain(place, moment)
@@ -81,7 +82,12 @@ def weigh(places: Sequence[Place], moment: Moment) -> list[Weighed]:
         else _weighed(place, moment, context, influence, behind)
         for place in places
     ]
-    return sorted(found, key=lambda one: (-one.worth * one.action.prior, one.action.name))
+    return sorted(found, key=_promise)
+
+
+def _promise(one: Weighed) -> tuple[float, str]:
+    action = one.place.action
+    return -one.worth * action.prior, action.name
 
 
 def plain(place: Place, moment: Moment) -> Weighed:
@@ -196,13 +202,9 @@ def _priority(propensity: float, weighed: Weighed) -> float:
 
 def in_order(ranked: Iterable[Ranked]) -> list[Ranked]:
     """Mandatory first, then by priority, then by stable keys."""
-    return sorted(
-        ranked,
-        key=lambda one: (
-            not one.action.mandatory,
-            -one.priority,
-            one.action.purpose,
-            one.action.group,
-            one.action.name,
-        ),
-    )
+    return sorted(ranked, key=_order)
+
+
+def _order(one: Ranked) -> tuple[bool, float, str, str, str]:
+    action = one.weighed.place.action
+    return not action.mandatory, -one.priority, action.purpose, action.group, action.name

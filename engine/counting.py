@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from engine.catalog import Action, ContactLimit, ContactPolicy
+from engine.catalog import Action, ContactLimit, ContactPolicy, Scope
 from engine.moment import Moment
 from engine.types import Contact, ContactKind
 
@@ -44,6 +45,18 @@ def meant(term: ContactLimit | ContactPolicy, moment: Moment) -> Callable[[Conta
         return (channel is None or contact.channel == channel) and reach.contains(contact)
 
     return means
+
+
+def most(what: Iterable[str], scope: Scope, moment: Moment) -> int:
+    """So many contacts at most, at whatever time, were of these kinds or had these outcomes."""
+    times = moment.once(f"times:{scope}", lambda now: _times(now.contacts(scope)))
+    return sum([times[word] for word in what])
+
+
+def _times(contacts: Iterable[Contact]) -> Counter[str]:
+    found = Counter[str]([one.kind for one in contacts])
+    found.update([one.outcome for one in contacts if one.outcome])
+    return found
 
 
 def once_each(kinds: frozenset[ContactKind]) -> frozenset[ContactKind]:

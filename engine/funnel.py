@@ -38,6 +38,7 @@ class Funnel:
         self.display = display(moment.bundle, request, self._tone)
         self.places = self.display.places
         self.arm = exploration.arm_of(request, moment.bundle.exploration)
+        self._terms = moment.bundle.exploration
         self._fits: dict[tuple[str, str], Treatment | None] = {}
         remembered = moment.snapshot.remembered or ()
         self._remembered = {one.action: one for one in remembered} if moment.cached else {}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from engine.catalog import ContactPolicy, Scope
-from engine.counting import in_order, meant, once_each, subject
+from engine.counting import in_order, meant, most, once_each, subject
 from engine.history import IGNORE, ignored_at
 from engine.moment import Moment
 from engine.shelf import Place
@@ -17,6 +17,8 @@ _KINDS = {
     kind.value: kind
     for kind in (ContactKind.DISPATCH, ContactKind.DELIVERY, ContactKind.IMPRESSION)
 }
+_WAITING = (ContactKind.DISPATCH, ContactKind.IMPRESSION)
+"""What may be ignored."""
 
 
 def suppressed(place: Place, moment: Moment) -> Drop | None:
@@ -53,7 +55,8 @@ def _silent(moment: Moment) -> Mapping[str, Mapping[str, datetime]]:
 
 
 def _silences(policy: ContactPolicy, moment: Moment) -> Iterator[tuple[str, datetime]]:
-    if not moment.contacts(policy.scope):
+    what = (*policy.outcomes, *_WAITING) if IGNORE in policy.outcomes else policy.outcomes
+    if most(what, policy.scope, moment) < policy.times:
         return
     for name, times in in_order(_happened(policy, moment), policy.per).items():
         end = _latest_end(policy, times, moment)

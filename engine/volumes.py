@@ -9,7 +9,7 @@ from engine import names
 from engine.catalog import Bundle, Period, Volume, Window, Zone
 from engine.moment import Moment
 from engine.moment import moment as moment_of
-from engine.shelf import Place, shelf
+from engine.shelf import Place
 from engine.types import Drop, Request, Reservation, Snapshot, Stage
 from engine.windows import MILLISECOND, Zones, left, opened, zones
 
@@ -71,15 +71,13 @@ def taken(
     return tuple(found) if moment.in_page or moment.sending else ()
 
 
-def boosts(moment: Moment) -> dict[str, float]:
+def boosts(places: Iterable[Place], moment: Moment) -> dict[str, float]:
     """The percents that volumes behind their minimum add to C of their actions, by action."""
     added: dict[str, float] = {}
-    for volume in moment.bundle.volumes:
-        if not volume.minimum or not volume.boost or not _behind(volume, moment):
-            continue
-        for name, place in shelf(moment.bundle, moment.channel).items():
-            if any(one is volume for one in place.volumes):
-                added[name] = added.get(name, 0.0) + volume.boost
+    for place in places:
+        for volume in place.volumes:
+            if volume.minimum and volume.boost and _behind(volume, moment):
+                added[place.action.name] = added.get(place.action.name, 0.0) + volume.boost
     return added
 
 
@@ -145,8 +143,12 @@ def _next_period(volume: Volume, moment: Moment) -> datetime | None:
 
 def _behind(volume: Volume, moment: Moment) -> bool:
     """Whether fewer units are used than the minimum asks for by now."""
-    used = moment.snapshot.volumes.get(bucket(volume, moment), 0)
-    return used < volume.minimum * _elapsed(volume, moment)
+
+    def work(now: Moment) -> bool:
+        used = now.snapshot.volumes.get(bucket(volume, now), 0)
+        return used < volume.minimum * _elapsed(volume, now)
+
+    return moment.once(f"behind:{volume.name}", work)
 
 
 def _elapsed(volume: Volume, moment: Moment) -> float:
