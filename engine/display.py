@@ -67,9 +67,7 @@ def display(bundle: Bundle, request: Request, tone: str | None) -> Display:
     return kept[1]
 
 
-def _display(
-    bundle: Bundle, request: Request, names: Sequence[str], tone: str | None
-) -> Display:
+def _display(bundle: Bundle, request: Request, names: Sequence[str], tone: str | None) -> Display:
     on_channel = shelf(bundle, request.channel).values()
     places = tuple(place for place in on_channel if _asked_for(place.action, request))
     first = {place.action.name: _first(place, names, tone) for place in places}

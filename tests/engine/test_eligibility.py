@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,9 +11,10 @@ import pytest
 
 from engine.catalog import Action, MarginFloor, Rule
 from engine.decide import decide
-from engine.eligibility import failed_rules, unavailable
+from engine.eligibility import failed_rules, hurdle, unavailable
+from engine.logic import Lookup
 from engine.rules import compile_expression
-from engine.types import Candidate, Scalar, Stage, Status
+from engine.types import Candidate, Drop, Scalar, Stage, Status
 from tests.support.builders import (
     DAY,
     NOW,
@@ -40,6 +42,11 @@ def met(answer: bool | None, action: Action, **terms: Any) -> Candidate:
     bundle = a_bundle(action, **terms)
     snapshot = a_snapshot(features=found(answer))
     return decide(a_request(explain=True), snapshot, bundle, Silent()).candidates[0]
+
+
+def failed(rules: Sequence[Rule], lookup: Lookup) -> list[Drop]:
+    """What rules drop an action for."""
+    return list(failed_rules([hurdle(rule) for rule in rules], lambda asked: asked(lookup)))
 
 
 # -- three values
@@ -119,24 +126,20 @@ def test_a_condition_that_is_no_truth_value_does_not_pass() -> None:
             unknown_passes=True,
             because="it must be true",
         )
-        drops = list(failed_rules(an_action("one", rules=[rule]), {"a.x": value}.get))
-        assert [drop.rule for drop in drops] == ["odd"]
+        assert [drop.rule for drop in failed([rule], {"a.x": value}.get)] == ["odd"]
 
 
 # -- all reasons, in order
 
 
 def test_all_failed_rules_are_found_in_order() -> None:
-    action = an_action(
-        "one",
-        rules=[
-            a_rule("1 == 1", name="fine"),
-            a_rule("1 == 2", name="wrong"),
-            a_rule("contract.x == 1", name="unknown"),
-            a_rule("contract.x == 1", name="lenient", unknown_passes=True),
-        ],
-    )
-    drops = list(failed_rules(action, lambda name: None))
+    rules = [
+        a_rule("1 == 1", name="fine"),
+        a_rule("1 == 2", name="wrong"),
+        a_rule("contract.x == 1", name="unknown"),
+        a_rule("contract.x == 1", name="lenient", unknown_passes=True),
+    ]
+    drops = failed(rules, lambda name: None)
     assert [drop.rule for drop in drops] == ["wrong", "unknown"]
     assert [drop.detail.startswith("not known") for drop in drops] == [False, True]
 

@@ -255,6 +255,12 @@ def test_no_decision_takes_more_than_is_left(
 # -- minimum
 
 
+def boosts(bundle: Bundle, used: dict[str, int]) -> dict[str, float]:
+    """What volumes add to C while so much of them is used."""
+    moment = a_moment(bundle, used=used)
+    return volumes.boosts(shelf(bundle, moment.channel).values(), moment)
+
+
 @pytest.mark.parametrize(("used", "behind"), [(0, True), (4, True), (5, False), (9, False)])
 def test_a_volume_behind_its_minimum_lifts_its_actions(used: int, behind: bool) -> None:
     volume = a_volume(
@@ -266,7 +272,7 @@ def test_a_volume_behind_its_minimum_lifts_its_actions(used: int, behind: bool) 
         reach=a_reach(actions=["phone"]),
     )
     bundle = a_bundle(PHONE, TABLET, volumes=[volume])  # at noon half of the day has passed
-    found = volumes.boosts(a_moment(bundle, used={"calls|2026-03-02": used}))
+    found = boosts(bundle, {"calls|2026-03-02": used})
     assert found == ({"phone": 50.0} if behind else {})
 
 
@@ -280,8 +286,8 @@ def test_the_boost_is_in_the_context_weight_and_says_its_name() -> None:
 def test_a_minimum_without_a_period_is_behind_until_it_is_reached() -> None:
     volume = a_volume("phones", maximum=100, minimum=2, boost=10.0)
     bundle = a_bundle(PHONE, volumes=[volume])
-    assert volumes.boosts(a_moment(bundle, used={"phones|ever": 1})) == {"phone": 10.0}
-    assert volumes.boosts(a_moment(bundle, used={"phones|ever": 2})) == {}
+    assert boosts(bundle, {"phones|ever": 1}) == {"phone": 10.0}
+    assert boosts(bundle, {"phones|ever": 2}) == {}
 
 
 # -- what a decision may look at
