@@ -353,15 +353,22 @@ class _Attempt:
     ) -> live.LiveState | None:
         """Commits; what it takes out of volumes is journalled before, and given back if refused."""
         kept, by = self.ledger.volumes, decision.decision_id
-        anew = [one for one in decision.reserves if one not in snapshot.reserved]
+        mine = request.customer
+        anew = [
+            one
+            for one in decision.reserves
+            # what is used for good but was never confirmed here may be so by a call that crashed
+            if one not in snapshot.reserved or (one.until is None and not kept.sure_of(mine, one))
+        ]
         if anew:
-            taker = Taker(customer=request.customer, by=by, decision_id=by)
+            taker = Taker(customer=mine, by=by, decision_id=by)
             await kept.intend(taker, anew, self.bundle, bounded=True)
         refused = await self._commit(state, request, snapshot, decision, instead_of)
         if refused is not None and decision.reserves:
             await kept.give_back(by)
         elif refused is None and any(one.until is None for one in anew):
             await kept.confirm(by)
+            kept.be_sure(mine, anew)
         return refused
 
     async def _commit(

@@ -41,6 +41,7 @@ class Volumes:
         self._redis = client
         self._clock = clock
         self._counts: dict[str, tuple[int, float]] = {}
+        self._sure: set[tuple[str, str, str]] = set()
 
     # -- before a decision
 
@@ -108,6 +109,16 @@ class Volumes:
     async def confirm(self, by: str) -> None:
         """Journals that what a decision took for good was taken."""
         await self._journal.write(lambda connection: units.confirm(connection, by))
+
+    def sure_of(self, customer: str, one: Reservation) -> bool:
+        """Whether this process knows a unit to be in the journal as used for good."""
+        return (customer, one.bucket, one.action) in self._sure
+
+    def be_sure(self, customer: str, confirmed: Iterable[Reservation]) -> None:
+        """Remembers what was confirmed: showing it again costs no journal write then."""
+        if len(self._sure) > _MOST_COUNTED:
+            self._sure.clear()
+        self._sure |= {(customer, one.bucket, one.action) for one in confirmed if one.until is None}
 
     async def give_back(self, by: str) -> None:
         """Frees what was to be taken by a decision or message and was not."""

@@ -633,3 +633,21 @@ def crash_before_commits(patch: pytest.MonkeyPatch, ledger: Ledger) -> None:
         raise KeyboardInterrupt
 
     patch.setattr(ledger.volumes, "intend", crash)
+
+
+async def test_a_unit_shown_again_after_a_crash_before_its_confirmation_is_never_freed(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    later(ledger, 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger.volumes, "confirm", crash)
+        with pytest.raises(KeyboardInterrupt):
+            await offered(ledger, 0, USED_AT_ONCE)
+    assert shown(await offered(ledger, 0, USED_AT_ONCE)) == ["phone"]
+    later(ledger, 31)
+    await rebuilt(ledger)
+    others = [shown(await offered(ledger, n, USED_AT_ONCE)) for n in range(1, 12)]
+    assert others.count(["phone"]) == 9
