@@ -14,7 +14,7 @@ def silences(place: Place, moment: Moment) -> Iterator[Drop]:
     """The emergency stop, the holds, and what can't be said while the live state is not known."""
     if (drop := exclusions.excluded(place, moment)) is not None:
         yield drop
-    if moment.held and (hold := holds.covering(moment.held, place.action)) is not None:
+    for hold in holds.covering(moment.held, place.action) if moment.held else ():
         yield Drop(stage=Stage.HOLD, rule=f"hold:{hold.id}", detail=hold.because, until=hold.until)
     if not moment.snapshot.reconciled and not careful(place, moment):
         detail = "holds, consents and contacts can't be read: nothing commercial or limited"

@@ -27,8 +27,16 @@ def covers(hold: Hold, purpose: str, tags: Collection[str]) -> bool:
     return purpose in hold.purposes or any(tag in hold.tags for tag in tags)
 
 
-def covering(holds: Iterable[Hold], action: Action) -> Hold | None:
-    """The first hold that silences an action. Exempt actions pass, unless they sell."""
+def covering(holds: Iterable[Hold], action: Action) -> tuple[Hold, ...]:
+    """The holds that silence an action, the one that ends last first: until then it is silent.
+
+    Exempt actions pass, unless they sell.
+    """
     if action.exempt and not commercial(action.purpose, action.tags):
-        return None
-    return next((hold for hold in holds if covers(hold, action.purpose, action.tags)), None)
+        return ()
+    found = (hold for hold in holds if covers(hold, action.purpose, action.tags))
+    return tuple(sorted(found, key=_end, reverse=True))
+
+
+def _end(hold: Hold) -> tuple[bool, float]:
+    return hold.until is None, hold.until.timestamp() if hold.until else 0.0

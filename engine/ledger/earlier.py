@@ -89,7 +89,7 @@ def still_legal(
     return all(
         (place := places.get(offer.action)) is not None
         and not exclusions.in_force(place, now)
-        and covering(held, place.action) is None
+        and not covering(held, place.action)
         and consented(bundle, place.action.purpose, channel, state.consents)
         for offer in decision.offers
     )

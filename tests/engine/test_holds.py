@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from engine.holds import commercial, covering, covers, in_force
-from tests.support.builders import NOW, a_hold, an_action
+from tests.support.builders import DAY, NOW, a_hold, an_action
 
 
 @pytest.mark.parametrize(
@@ -44,14 +44,20 @@ def test_holds_end_at_their_end() -> None:
 def test_an_exempt_action_passes_unless_it_sells(exempt: str) -> None:
     everything = a_hold(purposes=["service", "sales"], tags=["commercial", "x"])
     free = an_action("one", purpose="service", tags=["x"], exempt=exempt)
-    assert covering([everything], free) is None
+    assert covering([everything], free) == ()
     priced = an_action("one", purpose="service", tags=["commercial"], exempt=exempt)
-    assert covering([everything], priced) == everything
+    assert covering([everything], priced) == (everything,)
     sale = an_action("one", tags=[], exempt=exempt)
-    assert covering([everything], sale) == everything
+    assert covering([everything], sale) == (everything,)
 
 
 def test_the_hold_that_silences_is_named() -> None:
     other = a_hold("1", purposes=["survey"], tags=[])
     ours = a_hold("2")
-    assert covering([other, ours], an_action("one")) == ours
+    assert covering([other, ours], an_action("one")) == (ours,)
+
+
+def test_of_several_holds_the_one_that_ends_last_is_named_first() -> None:
+    short, long = a_hold("1", until=NOW + DAY), a_hold("2", until=NOW + 2 * DAY)
+    endless = a_hold("3")
+    assert covering([short, endless, long], an_action("one")) == (endless, long, short)

@@ -70,7 +70,7 @@ ENOUGH = "if not enough("
 
 GUARDS: dict[str, tuple[Callable[[], None], str]] = {
     # guard: how it is taken out, and the file whose tests have to notice that
-    "holds": (instead(holds, "covering", nothing), "engine/test_decide.py"),
+    "holds": (instead(holds, "covering", empty), "engine/test_decide.py"),
     "emergency stop": (instead(exclusions, "excluded", nothing), "engine/test_exclusions.py"),
     "contact limits": (instead(contact, "limited", nothing), "engine/test_decide.py"),
     "rules": (instead(eligibility, "failed_rules", empty), "engine/test_telco_bundle.py"),
