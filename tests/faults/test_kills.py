@@ -129,6 +129,13 @@ def test_with_temporal_down_too_the_hold_is_in_force_and_the_journey_starts_late
         )
 
 
+def at_rest(stack: Outside, *customers: str) -> dict[str, Any] | None:
+    """What lasts of these customers, once nothing is on its way to them any more."""
+    seen = {name: lasting(stack, name) for name in customers}
+    time.sleep(1.0)
+    return seen if seen == {name: lasting(stack, name) for name in customers} else None
+
+
 @pytest.mark.parametrize("fault", ["kill -9", "FLUSHALL"])
 def test_when_redis_dies_or_is_wiped_nothing_sells_until_all_is_back(
     stack: Outside, customers: list[str], fault: str
@@ -151,7 +158,7 @@ def test_when_redis_dies_or_is_wiped_nothing_sells_until_all_is_back(
                 "id": str(number),
             },
         )
-    before = {name: lasting(stack, name) for name in (held, free)}
+    before = until(lambda: at_rest(stack, held, free), what="messages to have arrived")
 
     with stack.stopped("reconciler"):
         if fault == "FLUSHALL":
