@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from engine.catalog import Action, Bundle, Purpose
 from engine.exploration import Chance
+from engine.frozen import maker
 from engine.influence import influences
 from engine.logic import Lookup
 from engine.moment import Moment
@@ -54,11 +55,8 @@ class Ranked:
     weighed: Weighed
     chance: Chance
     priority: float
-
-    @property
-    def steady(self) -> float:
-        """The priority before anything was drawn: what thresholds look at."""
-        return _priority(self.chance.smoothed, self.weighed)
+    steady: float
+    """The priority before anything was drawn: what thresholds look at."""
 
     @property
     def place(self) -> Place:
@@ -69,6 +67,9 @@ class Ranked:
     def action(self) -> Action:
         """What is ranked."""
         return self.weighed.place.action
+
+
+_weighed_as, _ranked_as = maker(Weighed), maker(Ranked)
 
 
 def weigh(places: Sequence[Place], moment: Moment) -> list[Weighed]:
@@ -106,7 +107,7 @@ def _always(place: Place) -> Weighed | None:
 def _context_weights(moment: Moment) -> Percents:
     added: dict[str, dict[str, float]] = {}
     for weight in moment.bundle.context_weights:
-        if weight.condition(moment.lookup) is True:
+        if weight.condition.evaluate(moment.lookup) is True:
             _add(added.setdefault(weight.target, {}), {f"context:{weight.name}": weight.percent})
     return added
 
@@ -130,9 +131,11 @@ def _worth(
     place: Place, own: float | None, in_levers: Mapping[str, float], in_context: Mapping[str, float]
 ) -> Weighed:
     levers = {**in_levers, **in_context} if in_context else in_levers
-    context_weight, lever = factor(in_context.values()), factor(in_levers.values())
+    context_weight = factor(in_context.values()) if in_context else 1.0
+    always = in_levers is place.levers
+    lever = place.once("lever", _own_lever) if always else factor(in_levers.values())
     value = _valued(own, place.purpose)
-    return Weighed(
+    return _weighed_as(
         place=place,
         context_weight=context_weight,
         value=value,
@@ -140,6 +143,10 @@ def _worth(
         levers=levers if own is not None else {**levers, **_UNKNOWN},
         worth=context_weight * value * lever,
     )
+
+
+def _own_lever(place: Place) -> float:
+    return factor(place.levers.values())
 
 
 def _listened(percents: Percents, targets: Iterable[str]) -> dict[str, float]:
@@ -180,7 +187,7 @@ def value_of(action: Action, bundle: Bundle, lookup: Lookup) -> float:
 
 
 def _own_value(action: Action, lookup: Lookup) -> float | None:
-    found = action.value(lookup)
+    found = action.value.evaluate(lookup)
     known = isinstance(found, int | float) and not isinstance(found, bool)
     return float(found) if known and found is not None else None
 
@@ -192,12 +199,13 @@ def _valued(own: float | None, purpose: Purpose) -> float:
 
 def rank(weighed: Weighed, chance: Chance, arm: Arm = Arm.BEST) -> Ranked:
     """The priority of one action: in the control slice P alone, which is random there."""
-    priority = chance.final if arm is Arm.CONTROL else _priority(chance.final, weighed)
-    return Ranked(weighed=weighed, chance=chance, priority=priority)
-
-
-def _priority(propensity: float, weighed: Weighed) -> float:
-    return round(propensity * weighed.worth, DECIMALS)
+    final, known = chance.final, chance.smoothed
+    priority = steady = round(known * weighed.worth, DECIMALS)
+    if arm is Arm.CONTROL:
+        priority = final
+    elif final != known:
+        priority = round(final * weighed.worth, DECIMALS)
+    return _ranked_as(weighed=weighed, chance=chance, priority=priority, steady=steady)
 
 
 def in_order(ranked: Iterable[Ranked]) -> list[Ranked]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from engine import arbitration, guards, names, propensity
 from engine.arbitration import Ranked
 from engine.catalog import Bundle
+from engine.frozen import maker
 from engine.funnel import Drops, Funnel
 from engine.moment import moment as moment_of
 from engine.names import Known
 from engine.placing import Filled
 from engine.propensity import Scorer
-from engine.types import Candidate, Decision, Drop, Level, Request, Scores, Snapshot, Status
+from engine.types import Candidate, Decision, Drop, Level, Request, Scores, Snapshot, Stage, Status
 
 SUPERSEDED = "superseded"
 
@@ -94,24 +94,28 @@ def _candidates(
         yield _candidate(name, funnel.said(place), status, found, parts.get(name))
 
 
+_candidate_as = maker(Candidate)
+
+
 def _candidate(
     name: str, treatment: str, status: Status, drops: Sequence[Drop], one: Ranked | None
 ) -> Candidate:
     if one is None:
-        return Candidate(action=name, treatment=treatment, status=status, drops=tuple(drops))
-    return Candidate(
+        return _candidate_as(action=name, treatment=treatment, status=status, drops=tuple(drops))
+    weighed, chance = one.weighed, one.chance
+    return _candidate_as(
         action=name,
         treatment=treatment,
         status=status,
         drops=tuple(drops),
-        propensity=one.chance.final,
-        context_weight=one.weighed.context_weight,
-        value=one.weighed.value,
-        lever=one.weighed.lever,
+        propensity=chance.final,
+        context_weight=weighed.context_weight,
+        value=weighed.value,
+        lever=weighed.lever,
         priority=one.priority,
-        model=one.chance.model,
-        smoothed=one.chance.smoothed,
-        levers=one.weighed.levers,
+        model=chance.model,
+        smoothed=chance.smoothed,
+        levers=weighed.levers,
     )
 
 
@@ -127,7 +131,10 @@ def _exemptions(funnel: Funnel, filled: Filled) -> tuple[str, ...]:
 
 def _counts(candidates: Sequence[Candidate]) -> dict[str, dict[str, int]]:
     stopped = [one.drops[0] for one in candidates if one.status is Status.DROPPED and one.drops]
-    counts: dict[str, dict[str, int]] = {}
-    for (stage, rule), number in Counter([(drop.stage, drop.rule) for drop in stopped]).items():
-        counts.setdefault(stage.value, {})[rule] = number
-    return counts
+    counts: dict[Stage, dict[str, int]] = {}
+    for drop in stopped:
+        rules = counts.get(drop.stage)
+        if rules is None:
+            rules = counts[drop.stage] = {}
+        rules[drop.rule] = rules.get(drop.rule, 0) + 1
+    return {stage.value: rules for stage, rules in counts.items()}

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, tzinfo
 
 from engine.catalog import Action, Rule
 from engine.logic import Evaluate, Lookup
 from engine.types import Drop, Scalar, Stage
-
-Judge = Callable[[Evaluate], Scalar]
-"""What a condition says of the customer in question."""
 
 
 def unavailable(action: Action, now: datetime, calendar: tzinfo) -> Drop | None:
@@ -47,10 +44,10 @@ def hurdle(rule: Rule) -> Hurdle:
     return Hurdle(rule.condition.evaluate, rule.unknown_passes, *drops)
 
 
-def failed_rules(hurdles: Iterable[Hurdle], judge: Judge) -> Iterator[Drop]:
+def failed_rules(hurdles: Iterable[Hurdle], verdicts: Mapping[Evaluate, Scalar]) -> Iterator[Drop]:
     """The rules that an action does not pass, in stage order. Unknown counts as each rule says."""
     for one in hurdles:
-        passed = judge(one.condition)
+        passed = verdicts[one.condition]
         if passed is True:
             continue
         if passed is not None:

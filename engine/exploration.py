@@ -12,6 +12,7 @@ from struct import unpack
 
 from engine import odds
 from engine.catalog import Action, Exploration
+from engine.frozen import maker
 from engine.moment import Moment
 from engine.odds import Contender
 from engine.propensity import DECIMALS
@@ -31,6 +32,9 @@ class Chance:
     final: float
     evidence: tuple[int, int] | None = None
     strength: float = 0.0
+
+
+_chance = maker(Chance)
 
 
 def arm_of(request: Request, exploration: Exploration) -> Arm:
@@ -59,7 +63,7 @@ def chance(
         final = round(_drawn(known, strength, request.seed, action.name), DECIMALS)
     else:
         final = known
-    return Chance(model=score, smoothed=known, final=final, evidence=evidence, strength=strength)
+    return _chance(model=score, smoothed=known, final=final, evidence=evidence, strength=strength)
 
 
 def as_given(propensity: float) -> Chance:

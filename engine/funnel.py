@@ -16,9 +16,9 @@ from engine import (
     volumes,
 )
 from engine.arbitration import Ranked, Weighed
-from engine.catalog import Treatment
+from engine.catalog import Action, Treatment
 from engine.display import display
-from engine.moment import Moment
+from engine.moment import Moment, Verdicts
 from engine.placing import EMPATHETIC, Filled
 from engine.shelf import Place, shelf
 from engine.types import Arm, Drop, Level, Request, Scores, Stage
@@ -39,6 +39,7 @@ class Funnel:
         self.places = self.display.places
         self.arm = exploration.arm_of(request, moment.bundle.exploration)
         self._terms = moment.bundle.exploration
+        self._verdicts = Verdicts(moment.lookup)
         self._fits: dict[tuple[str, str], Treatment | None] = {}
         remembered = moment.snapshot.remembered or ()
         self._remembered = {one.action: one for one in remembered} if moment.cached else {}
@@ -50,10 +51,11 @@ class Funnel:
         explain mode. What is not there has passed.
         """
         drops: Drops = {}
+        explain = self.request.explain
         for places, obstacles in self._stages():
             for place in places:
                 name = place.action.name
-                if self.request.explain:
+                if explain:
                     found = tuple(obstacles(place))
                     if found:
                         drops[name] = (*drops.get(name, ()), *found)
@@ -100,7 +102,7 @@ class Funnel:
         return guards.silences(place, self.moment)
 
     def _failed_rules(self, place: Place) -> Iterator[Drop]:
-        return eligibility.failed_rules(place.hurdles, self.moment.verdict)
+        return eligibility.failed_rules(place.hurdles, self._verdicts)
 
     def _below_margin(self, place: Place) -> Iterator[Drop]:
         return exclusions.below_margin(place, self.moment)
@@ -152,36 +154,39 @@ class Funnel:
         for at, one in enumerate(weighed):
             scored = at < len(scores.acceptance)
             ranked = self._ranked(one, at, scores)
-            parts[one.action.name] = ranked
+            parts[one.place.action.name] = ranked
             drop = self._too_weak(ranked, level, scored)
             if drop is None:
                 kept.append(ranked)
             else:
-                weak[one.action.name] = (drop,)
+                weak[one.place.action.name] = (drop,)
         return arbitration.in_order(kept), weak, parts
 
     def _ranked(self, one: Weighed, at: int, scores: Scores) -> Ranked:
-        remembered = self._remembered.get(one.action.name)
+        action = one.place.action
+        remembered = self._remembered.get(action.name)
         if remembered is not None and self.arm is Arm.BEST:
             return arbitration.rank(one, exploration.as_given(remembered.propensity))
         score = scores.acceptance[at] if at < len(scores.acceptance) else None
         evidence = scores.evidence[at] if at < len(scores.evidence) else None
-        terms = self.moment.bundle.exploration
-        chance = exploration.chance(one.action, score, evidence, self.request, terms, self.arm)
+        chance = exploration.chance(action, score, evidence, self.request, self._terms, self.arm)
         return arbitration.rank(one, chance, self.arm)
 
     def _too_weak(self, one: Ranked, level: Level, scored: bool) -> Drop | None:
-        action = one.action
-        if level is not Level.STATIC and level not in one.place.purpose.levels:
+        place = one.weighed.place
+        action = place.action
+        if level not in place.purpose.levels and level is not Level.STATIC:
             detail = f"{action.purpose} is not offered at level {level}"
             return Drop(stage=Stage.LEVEL, rule=f"level:{level}", detail=detail)
         if action.mandatory or self.arm is Arm.CONTROL:
             return None
-        drop = exploration.immature(one.place, one.chance.evidence, self.request, self.moment)
+        drop = None
+        if action.new:
+            drop = exploration.immature(place, one.chance.evidence, self.request, self.moment)
         if drop is None and not scored:
             detail = "the time was over before it was scored"
             drop = Drop(stage=Stage.DEADLINE, rule="not_scored", detail=detail)
-        return drop or _below_threshold(one)
+        return drop or _below_threshold(action, one)
 
     def fill(self, ordered: Sequence[Ranked]) -> Filled:
         """The offers by placement, with a fallback where nothing else is left."""
@@ -220,8 +225,8 @@ class Funnel:
         filled.add(placement, (offer,), (*filled.reserves, *taken))
 
 
-def _below_threshold(one: Ranked) -> Drop | None:
-    action, propensity = one.action, one.chance.smoothed
+def _below_threshold(action: Action, one: Ranked) -> Drop | None:
+    propensity = one.chance.smoothed
     if propensity < action.minimum_propensity:
         detail = f"propensity {propensity} is below {action.minimum_propensity}"
         return Drop(stage=Stage.PROPENSITY, rule="minimum_propensity", detail=detail)

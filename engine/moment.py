@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from engine import holds
 from engine.catalog import Bundle, Scope
+from engine.frozen import maker
 from engine.logic import Evaluate, Lookup
 from engine.types import Contact, Hold, Scalar, Session, Snapshot
 from engine.windows import Zones, zones
@@ -38,21 +39,12 @@ class Moment:
     _found: dict[str, Any] = field(
         init=False, default_factory=dict[str, Any], compare=False, repr=False
     )
-    _verdicts: dict[Evaluate, Scalar] = field(
-        init=False, default_factory=dict[Evaluate, Scalar], compare=False, repr=False
-    )
 
     def once(self, key: str, work: Callable[[Moment], Found]) -> Found:
         """What `work` finds at this moment, done once for all actions; `key` is its own."""
         if key not in self._found:
             self._found[key] = work(self)
         return self._found[key]
-
-    def verdict(self, condition: Evaluate) -> Scalar:
-        """What a condition says, asked once: many actions inherit the same rule."""
-        if condition not in self._verdicts:
-            self._verdicts[condition] = condition(self.lookup)
-        return self._verdicts[condition]
 
     @property
     def in_page(self) -> bool:
@@ -74,6 +66,23 @@ class Moment:
         return self.snapshot.circles.get(scope.value, self.snapshot.contacts)
 
 
+class Verdicts(dict[Evaluate, Scalar]):
+    """What each condition says, asked once: many actions inherit the same rule."""
+
+    __slots__ = ("_lookup",)
+
+    def __init__(self, lookup: Lookup) -> None:
+        super().__init__()
+        self._lookup = lookup
+
+    def __missing__(self, condition: Evaluate) -> Scalar:
+        found = self[condition] = condition(self._lookup)
+        return found
+
+
+_moment_as = maker(Moment)
+
+
 def moment(
     bundle: Bundle,
     channel: str,
@@ -88,7 +97,7 @@ def moment(
     session = snapshot.session
     if session is not None and now - session.last >= bundle.session.idle:
         session = None
-    return Moment(
+    return _moment_as(
         bundle=bundle,
         channel=channel,
         now=now,

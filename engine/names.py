@@ -133,7 +133,7 @@ class _Names(dict[str, Scalar]):
             return None
         self._depth += 1
         try:
-            return expression(self.__getitem__)
+            return expression.evaluate(self.__getitem__)
         finally:
             self._depth -= 1
 

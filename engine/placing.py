@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from engine import contact, exploration, treatments, volumes
 from engine.arbitration import Ranked
 from engine.catalog import PlacementTerms, Treatment
+from engine.frozen import maker
 from engine.moment import Moment
 from engine.shelf import Place
 from engine.types import Arm, Drop, Offer, Placement, Reservation, Stage
@@ -111,7 +112,7 @@ class _Shelf:
         if one.action.only_as_member:
             detail = "it is only offered as part of a package"
             return Drop(stage=Stage.PACKAGE, rule="only_as_member", detail=detail)
-        package = self._joined(_Package((), self._filled.reserves), name)
+        package = self._joined(_package_as((), self._filled.reserves), name)
         if isinstance(package, Drop):
             return package
         for brought in one.action.brings:
@@ -135,7 +136,7 @@ class _Shelf:
         taken = volumes.taken(one.place, self._moment, package.reserves)
         if isinstance(taken, Drop):
             return taken
-        package = _Package((*package.said, (one, said)), (*package.reserves, *taken))
+        package = _package_as((*package.said, (one, said)), (*package.reserves, *taken))
         for required in one.action.requires:
             joined = self._joined(package, required)
             if isinstance(joined, Drop):
@@ -204,6 +205,9 @@ class _Shelf:
         self._filled.add(self._placement.name, offers, package.reserves)
 
 
+_offer_as, _package_as = maker(Offer), maker(_Package)
+
+
 def offer(
     one: Ranked,
     treatment: Treatment,
@@ -214,7 +218,7 @@ def offer(
     selection: float = 1.0,
 ) -> Offer:
     """An offer as the channel shows it."""
-    return Offer(
+    return _offer_as(
         action=one.action.name,
         treatment=treatment.id,
         purpose=one.action.purpose,

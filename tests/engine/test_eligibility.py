@@ -13,6 +13,7 @@ from engine.catalog import Action, MarginFloor, Rule
 from engine.decide import decide
 from engine.eligibility import failed_rules, hurdle, unavailable
 from engine.logic import Lookup
+from engine.moment import Verdicts
 from engine.rules import compile_expression
 from engine.types import Candidate, Drop, Scalar, Stage, Status
 from tests.support.builders import (
@@ -46,7 +47,7 @@ def met(answer: bool | None, action: Action, **terms: Any) -> Candidate:
 
 def failed(rules: Sequence[Rule], lookup: Lookup) -> list[Drop]:
     """What rules drop an action for."""
-    return list(failed_rules([hurdle(rule) for rule in rules], lambda asked: asked(lookup)))
+    return list(failed_rules([hurdle(rule) for rule in rules], Verdicts(lookup)))
 
 
 # -- three values
