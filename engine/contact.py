@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from engine.catalog import Bundle, ContactLimit
-from engine.counting import SENT, Times, in_order, meant, most, once_each, subject
+from engine.counting import SENT, Times, in_order, may_reach, meant, once_each, subject
 from engine.history import IGNORE, look_back
 from engine.moment import Moment
 from engine.rules import Expression
@@ -69,7 +69,9 @@ def _full(moment: Moment) -> Mapping[str, Mapping[str, datetime]]:
     """The limits that are full on this channel: for what, and until when."""
     full: dict[str, dict[str, datetime]] = {}
     for limit in moment.bundle.limits:
-        if not _binds(limit, moment) or most(limit.kinds, limit.scope, moment) < limit.maximum:
+        if not _binds(limit, moment):
+            continue
+        if not may_reach(limit.maximum, limit.kinds, limit, moment):
             continue
         for name, times in counted(limit, moment).items():
             if len(times) >= limit.maximum:

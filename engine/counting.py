@@ -14,6 +14,7 @@ Times = Mapping[str, Sequence[int]]
 SENT = frozenset({ContactKind.DISPATCH, ContactKind.DELIVERY})
 """What a page never does."""
 _EVERYTHING = "customer"
+_TALLIES = {scope: f"tally:{scope}" for scope in Scope}
 
 
 def subject(per: str, one: Action | Contact) -> str:
@@ -47,16 +48,43 @@ def meant(term: ContactLimit | ContactPolicy, moment: Moment) -> Callable[[Conta
     return means
 
 
-def most(what: Iterable[str], scope: Scope, moment: Moment) -> int:
-    """So many contacts at most, at whatever time, were of these kinds or had these outcomes."""
-    times = moment.once(f"times:{scope}", lambda now: _times(now.contacts(scope)))
-    return sum([times[word] for word in what])
+class Tally:
+    """What contacts there were at any time: enough to see which terms can't be reached."""
+
+    __slots__ = ("_contacts", "_most", "purposes", "times")
+
+    def __init__(self, contacts: Sequence[Contact]) -> None:
+        self._contacts = contacts
+        self._most: dict[str, int] = {}
+        self.purposes = {one.purpose for one in contacts}
+        self.times: dict[str, int] = {}
+        """By kind, and by outcome."""
+        for one in contacts:
+            for word in (one.kind, one.outcome) if one.outcome else (one.kind,):
+                self.times[word] = self.times.get(word, 0) + 1
+
+    def most(self, per: str) -> int:
+        """How many there were of one action, group or purpose, at most."""
+        if per not in self._most:
+            found = Counter([subject(per, one) for one in self._contacts])
+            self._most[per] = max(found.values(), default=0)
+        return self._most[per]
 
 
-def _times(contacts: Iterable[Contact]) -> Counter[str]:
-    found = Counter[str]([one.kind for one in contacts])
-    found.update([one.outcome for one in contacts if one.outcome])
-    return found
+def may_reach(
+    number: int, what: Iterable[str], term: ContactLimit | ContactPolicy, moment: Moment
+) -> bool:
+    """Whether so many contacts of these kinds or outcomes may count together for a term.
+
+    A quick look at what never comes near: what it denies need not be counted.
+    """
+    tally = moment.once(_TALLIES[term.scope], lambda now: Tally(now.contacts(term.scope)))
+    times, purposes = tally.times, term.reach.purposes
+    if sum([times[word] for word in what if word in times]) < number:
+        return False
+    if purposes and purposes.isdisjoint(tally.purposes):
+        return False
+    return tally.most(term.per) >= number
 
 
 def once_each(kinds: frozenset[ContactKind]) -> frozenset[ContactKind]:

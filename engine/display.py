@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.catalog import Action, Bundle, Treatment
+from engine.exclusions import may_miss_floors
 from engine.shelf import Place, shelf
 from engine.types import Candidate, Drop, Request, Status
 
@@ -17,8 +18,9 @@ class Display:
     """The places that are asked for, and those of them that a stage has to look at.
 
     `dated` have dates, `unsayable` no treatment for any of the placements, `stoppable` an emergency
-    stop, `ruled` rules, `margined` a margin. Of `unsure` it depends on the customer which treatment
-    is the first that fits; `said` names it for all others, and is empty for the unsayable.
+    stop, `ruled` rules, `margined` a margin that may miss a floor. Of `unsure` it depends on the
+    customer which treatment is the first that fits; `said` names it for all others, and is empty
+    for the unsayable.
     """
 
     places: tuple[Place, ...]
@@ -78,7 +80,7 @@ def _display(bundle: Bundle, request: Request, names: Sequence[str], tone: str |
         unsayable=tuple(one for one in places if first[one.action.name] is None),
         stoppable=tuple(one for one in places if one.exclusions),
         ruled=tuple(one for one in places if one.hurdles),
-        margined=tuple(one for one in places if one.action.margin is not None),
+        margined=tuple(one for one in places if may_miss_floors(one.action, bundle.margin_floors)),
         unsure=tuple(one for one in places if one.action.name not in sure),
         said={name: one.id if one else "" for name, one in sure.items()},
         lasting=frozenset(id(drop) for place in places for drop in place.lasting),

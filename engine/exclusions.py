@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from engine.catalog import Exclusion
+from engine.catalog import Action, Exclusion, MarginFloor
 from engine.logic import number
 from engine.moment import Moment
 from engine.shelf import Place
@@ -29,6 +29,14 @@ def excluded(place: Place, moment: Moment) -> Drop | None:
 def in_force(place: Place, now: datetime) -> list[Exclusion]:
     """The emergency stops that cover an action on its channel and have not ended."""
     return [one for one in place.exclusions if one.until is None or one.until > now]
+
+
+def may_miss_floors(action: Action, floors: Sequence[MarginFloor]) -> bool:
+    """Whether an action may be below a margin floor for anybody."""
+    if action.margin is None or not floors:
+        return False
+    margin = None if action.margin.names else number(action.margin(lambda _: None))
+    return margin is None or margin < max(one.floor for one in floors)
 
 
 def below_margin(place: Place, moment: Moment) -> Iterator[Drop]:

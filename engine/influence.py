@@ -94,4 +94,4 @@ def _answers(
 
 def outcome_of(contact: Contact) -> str:
     """What a contact was: the word of a response, else `dispatch`, `delivery`, `impression`."""
-    return contact.outcome if contact.kind is ContactKind.RESPONSE else contact.kind.value
+    return contact.outcome if contact.kind is ContactKind.RESPONSE else contact.kind

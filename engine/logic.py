@@ -14,7 +14,9 @@ Evaluate = Callable[[Lookup], Scalar]
 Test = Callable[[Scalar, Scalar], bool | None]
 """A comparison of two values, three-valued."""
 Number = int | float
-_EXACT = frozenset((str, bool))
+_EXACT, _NUMBERS = frozenset((str, bool)), frozenset((int, float))
+_FAR = 1e300
+"""Numbers that are nearer to zero are finite and fit a float: no need to look closer."""
 
 
 def constant(value: Scalar) -> Evaluate:
@@ -27,7 +29,8 @@ def read(name: str) -> Evaluate:
 
     def evaluate(lookup: Lookup) -> Scalar:
         value: Any = lookup(name)
-        if value is None or value.__class__ in _EXACT:
+        kind = value.__class__
+        if value is None or kind in _EXACT or (kind in _NUMBERS and -_FAR < value < _FAR):
             return value
         return scalar(value)
 
@@ -107,11 +110,13 @@ def comparison_with(
         found: Any = lookup(name)
         if found is None:
             return None
-        if found.__class__ not in _EXACT:
+        kind = found.__class__
+        if kind not in _EXACT and not (kind in _NUMBERS and -_FAR < found < _FAR):
             found = scalar(found)
             if found is None:
                 return None
-        return test(found, value) if (found.__class__ is str) is text else None
+            kind = found.__class__
+        return test(found, value) if (kind is str) is text else None
 
     return evaluate
 

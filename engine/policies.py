@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from engine.catalog import ContactPolicy, Scope
-from engine.counting import in_order, meant, most, once_each, subject
+from engine.counting import in_order, may_reach, meant, once_each, subject
 from engine.history import IGNORE, ignored_at
 from engine.moment import Moment
 from engine.shelf import Place
@@ -47,7 +47,8 @@ def _silent(moment: Moment) -> Mapping[str, Mapping[str, datetime]]:
     """The policies that silence something on this channel: what, and until when."""
     silent: dict[str, dict[str, datetime]] = {}
     for policy in moment.bundle.policies:
-        if not policy.reach.channels or moment.channel in policy.reach.channels:
+        channels = policy.reach.channels
+        if (not channels or moment.channel in channels) and _may_silence(policy, moment):
             found = dict(_silences(policy, moment))
             if found:
                 silent[policy.name] = found
@@ -55,13 +56,18 @@ def _silent(moment: Moment) -> Mapping[str, Mapping[str, datetime]]:
 
 
 def _silences(policy: ContactPolicy, moment: Moment) -> Iterator[tuple[str, datetime]]:
-    what = (*policy.outcomes, *_WAITING) if IGNORE in policy.outcomes else policy.outcomes
-    if most(what, policy.scope, moment) < policy.times:
-        return
     for name, times in in_order(_happened(policy, moment), policy.per).items():
         end = _latest_end(policy, times, moment)
         if end is not None:
             yield name, end
+
+
+def _may_silence(policy: ContactPolicy, moment: Moment) -> bool:
+    """A quick look. What was said and ignored counts for both where a policy asks for both."""
+    if IGNORE not in policy.outcomes:
+        return may_reach(policy.times, policy.outcomes, policy, moment)
+    least = policy.times if len(policy.outcomes) == 1 else (policy.times + 1) // 2
+    return may_reach(least, (*policy.outcomes, *_WAITING), policy, moment)
 
 
 def _latest_end(policy: ContactPolicy, times: Sequence[int], moment: Moment) -> datetime | None:
