@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
-from engine.types import Decision, Request, Snapshot
+from engine.types import Candidate, Decision, Request, Snapshot, Stage
 
 UNSEALED_VERSION = 1
 VERSION = 2
@@ -21,6 +21,12 @@ _LABEL = b"tactful: seal of decision records"
 _BEFORE, _AFTER = b',"seal":"', b'"}'
 _DIGITS = 64
 _SEAL_BYTES = len(_BEFORE) + _DIGITS + len(_AFTER)
+_OF_THE_BUNDLE = frozenset(
+    (Stage.CHANNEL, Stage.ELIGIBILITY, Stage.APPLICABILITY, Stage.SUITABILITY, Stage.CONSENT)
+)
+_FIELDS = tuple(field.name for field in fields(Decision))
+_MOST = 2_048
+_kept: dict[int, tuple[Candidate, orjson.Fragment]] = {}
 
 
 class Seal(StrEnum):
@@ -57,9 +63,34 @@ def record(
     """
     version = UNSEALED_VERSION if key is None else VERSION
     whole = orjson.dumps(
-        {"version": version, "request": request, "snapshot": snapshot, "decision": decision}
+        {
+            "version": version,
+            "request": request,
+            "snapshot": snapshot,
+            "decision": _laid_out(decision),
+        }
     )
     return whole if key is None else _sealed(whole[:-1], key)
+
+
+def _laid_out(decision: Decision) -> dict[str, Any]:
+    """A decision as it is written, with what was written before in place of lasting candidates."""
+    found = {name: getattr(decision, name) for name in _FIELDS}
+    found["candidates"] = [_written(one) for one in decision.candidates]
+    return found
+
+
+def _written(candidate: Candidate) -> Candidate | orjson.Fragment:
+    """A candidate that the bundle alone stopped is the same object in many decisions."""
+    drops = candidate.drops
+    if len(drops) != 1 or drops[0].stage not in _OF_THE_BUNDLE or candidate.propensity is not None:
+        return candidate
+    kept = _kept.get(id(candidate))
+    if kept is None or kept[0] is not candidate:
+        if len(_kept) >= _MOST:
+            _kept.clear()
+        kept = _kept[id(candidate)] = (candidate, orjson.Fragment(orjson.dumps(candidate)))
+    return kept[1]
 
 
 def _sealed(body: bytes, key: bytes) -> bytes:

@@ -20,6 +20,7 @@ from tests.support.builders import (
     a_customer,
     a_hold,
     a_request,
+    a_rule,
     a_snapshot,
     an_action,
 )
@@ -42,6 +43,21 @@ def test_a_record_is_sealed_and_still_plain_json() -> None:
     assert seal_of(kept, KEY) is Seal.INTACT
     assert list(orjson.loads(kept)) == ["version", "request", "snapshot", "decision", "seal"]
     assert orjson.loads(kept)["version"] == 2
+
+
+@pytest.mark.parametrize("explain", [True, False])
+def test_every_record_holds_the_whole_decision_byte_for_byte(explain: bool) -> None:
+    actions = [an_action(f"a{n}", rules=[a_rule(f"contract.age > {n}")]) for n in range(100)]
+    ages = (None, *range(60), None)
+    for number, age in enumerate(ages):
+        bundle = a_bundle(*actions, fallbacks={"*": "a99"})
+        request = a_request(explain=explain)
+        holds = (a_hold(str(number)),) if number % 3 == 0 else ()
+        snapshot = a_snapshot(features={"contract.age": age}, holds=holds)
+        decision = decide(request, snapshot, bundle, NoModels())
+        for _ in range(2):
+            kept = record(request, snapshot, decision)
+            assert b',"decision":' + orjson.dumps(decision) in kept
 
 
 @settings(max_examples=300)
