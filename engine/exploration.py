@@ -58,7 +58,7 @@ def chance(
     strength = 0.0
     if arm is Arm.CONTROL:
         final = round(next(_dice("control", str(request.seed), action.name)), DECIMALS)
-    elif exploration.thompson and 0 < known < 1:
+    elif exploration.thompson and _SURE < known < 1 - _SURE:
         strength = strength_of(known, sum(evidence or ()) + exploration.smoothing_evidence)
         final = round(_drawn(known, strength, request.seed, action.name), DECIMALS)
     else:
@@ -156,6 +156,12 @@ def reach_percent(exploration: Exploration, positives: int) -> float:
     return least + (100 - least) * min(1.0, positives / exploration.mature_positives)
 
 
+_SURE = 1e-6
+"""So near to never or always nothing is drawn."""
+_LEAST_WORTH = 10.0**-DECIMALS
+"""Below it every priority is rounded to 0, whatever is drawn."""
+
+
 def selection(chosen: int, contenders: Sequence[tuple[Chance, float]], arm: Arm) -> float:
     """The probability that this one of the contenders comes first, over all draws.
 
@@ -164,7 +170,11 @@ def selection(chosen: int, contenders: Sequence[tuple[Chance, float]], arm: Arm)
     if arm is Arm.CONTROL:
         return 1 / len(contenders)
     drawn = [
-        Contender(mean=chance.smoothed, strength=chance.strength, worth=worth)
+        Contender(
+            mean=chance.smoothed,
+            strength=chance.strength,
+            worth=worth if worth >= _LEAST_WORTH else 0.0,
+        )
         for chance, worth in contenders
     ]
     return round(odds.of_first(chosen, drawn), DECIMALS)

@@ -200,11 +200,13 @@ class Auditor:
     )
     units: dict[str, datetime | None] = field(default_factory=dict[str, datetime | None])
 
-    def left(self, message: Message, name: str, repeat: Repeat, now: datetime) -> None:
-        """The provider has a message in its hands."""
+    def left(
+        self, message: Message, name: str, repeat: Repeat, now: datetime, *, settled: bool
+    ) -> None:
+        """The provider has a message in its hands; `settled`: it was so when this attempt began."""
         message_id, action = message.message_id, message.action
         self.attempts[message_id] = self.attempts.get(message_id, 0) + 1
-        assert message_id not in self.settled, "P3: a settled message left again"
+        assert not settled, "P3: a settled message left again"
         if repeat is Repeat.AT_MOST_ONCE:
             assert self.attempts[message_id] == 1, "P3: at most once, and it left twice"
         if action in COMMERCIAL:
@@ -415,9 +417,10 @@ class World:
             await self._send(message, mood)
 
     async def _send(self, message: Message, mood: str) -> None:
+        settled = message.message_id in self.auditor.settled
         adapters: dict[str, Adapter] = {
-            "email": Provider(self, Repeat.AT_MOST_ONCE, mood),
-            "whatsapp": Provider(self, Repeat.IDEMPOTENT, mood),
+            "email": Provider(self, Repeat.AT_MOST_ONCE, mood, settled),
+            "whatsapp": Provider(self, Repeat.IDEMPOTENT, mood, settled),
         }
         sender = Sender(self.ledger, adapters, lambda: BUNDLE, Rows())
         try:
@@ -455,13 +458,15 @@ class Provider:
     world: World
     repeat: Repeat
     mood: str
+    settled: bool
+    """Whether the message was settled when this attempt began."""
 
     async def deliver(self, message: Message) -> Delivery:
         """`dies before` and `dies after`: the worker that calls is gone at that point."""
         if self.mood == "dies before":
             raise WorkerDied
         name = self.world.known[message.customer]
-        self.world.auditor.left(message, name, self.repeat, self.world.now)
+        self.world.auditor.left(message, name, self.repeat, self.world.now, settled=self.settled)
         await asyncio.sleep(0)
         if self.mood == "dies after":
             raise WorkerDied
