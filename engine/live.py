@@ -30,6 +30,7 @@ from engine.ledger.ports import FeatureReader
 from engine.ledger.units import Taker
 from engine.propensity import Scorer
 from engine.record import record
+from engine.timings import Timings
 from engine.types import (
     Decision,
     FeatureRow,
@@ -82,6 +83,7 @@ class Answer:
 
     decision: Decision
     took_ms: float
+    timings: Timings = field(default_factory=Timings)
 
 
 class Decider:
@@ -105,11 +107,13 @@ class Decider:
         started = time.perf_counter()
         bundle = self._bundle()
         _check_channel(ask, bundle)
+        timings = Timings()
         try:
-            decision = await self._decide_live(ask, bundle, started)
+            decision = await self._decide_live(ask, bundle, started, timings)
         except LiveStateUnavailable as error:
             decision = await self._decide_blind(ask, bundle, error)
-        return Answer(decision=decision, took_ms=(time.perf_counter() - started) * 1000)
+        took_ms = (time.perf_counter() - started) * 1000
+        return Answer(decision=decision, took_ms=took_ms, timings=timings)
 
     async def ask_about(self, ask: Ask) -> tuple[Request, Snapshot]:
         """What `decide` would be given for a question now; nothing is decided or recorded.
@@ -129,11 +133,20 @@ class Decider:
         )
         return await attempt.gather()
 
-    async def _decide_live(self, ask: Ask, bundle: Bundle, started: float) -> Decision:
+    async def _decide_live(
+        self, ask: Ask, bundle: Bundle, started: float, timings: Timings
+    ) -> Decision:
         end = started + ask.deadline_ms / 1000
-        scorer = InTime(self._scorer, started + _SCORE_SHARE * ask.deadline_ms / 1000)
+        scorer = InTime(self._scorer, started + _SCORE_SHARE * ask.deadline_ms / 1000, timings)
         attempt = _Attempt(
-            self._ledger, self._reader, scorer, bundle, ask, end=end, breaker=self._breaker
+            self._ledger,
+            self._reader,
+            scorer,
+            bundle,
+            ask,
+            end=end,
+            breaker=self._breaker,
+            timings=timings,
         )
         if ask.request_id is None or ask.dry_run:
             return await attempt.compute()
@@ -199,6 +212,7 @@ class _Attempt:
         *,
         end: float,
         breaker: Breaker,
+        timings: Timings | None = None,
     ) -> None:
         self.ledger = ledger
         self.reader = reader
@@ -208,6 +222,7 @@ class _Attempt:
         self.claim = secrets.token_hex(8)
         self._end = end
         self._breaker = breaker
+        self._timings = timings or Timings()
         wanted = max(_STORE_SHARE * ask.deadline_ms / 1000, _LEAST_SECONDS)
         self._deadline_seconds = min(wanted, _PATIENCE_SECONDS)
         self._oldest = ledger.clock.now() - contact.horizon(bundle)
@@ -268,10 +283,12 @@ class _Attempt:
         for _ in range(_ATTEMPTS):
             state = await self._with_circles(state)
             request, snapshot = await self._question(state, row, instead_of is not None)
-            decision = decide(request, snapshot, self.bundle, self.scorer)
+            decision = self._decide(request, snapshot)
             if self.ask.dry_run:
                 return decision
+            started = time.perf_counter()
             refused = await self._take(state, request, snapshot, decision, instead_of)
+            self._timings.commit += time.perf_counter() - started
             if refused is None:
                 return decision
             if refused.stored is not None:
@@ -280,6 +297,13 @@ class _Attempt:
         raise LiveStateUnavailable(
             "this customer's state changes faster than a decision can be made"
         )
+
+    def _decide(self, request: Request, snapshot: Snapshot) -> Decision:
+        timings = self._timings
+        started, scored = time.perf_counter(), timings.score
+        decision = decide(request, snapshot, self.bundle, self.scorer)
+        timings.decide += time.perf_counter() - started - (timings.score - scored)
+        return decision
 
     async def gather(self) -> tuple[Request, Snapshot]:
         """What a decision would be made from now."""
@@ -316,6 +340,13 @@ class _Attempt:
         )
 
     async def _read(self, claim: bool) -> tuple[live.LiveState, FeatureRow]:
+        started = time.perf_counter()
+        try:
+            return await self._read_once(claim)
+        finally:
+            self._timings.read += time.perf_counter() - started
+
+    async def _read_once(self, claim: bool) -> tuple[live.LiveState, FeatureRow]:
         names, arguments = list(self._names), [milliseconds(self._oldest)]
         if claim:
             names.append(keys.answer(self.ask.customer, str(self.ask.request_id)))

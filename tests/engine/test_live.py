@@ -517,6 +517,21 @@ async def test_with_time_enough_everything_is_scored(ledger: Ledger) -> None:
     assert (decision.level, len(scorer.asked)) == (Level.FULL, 100)
 
 
+async def test_an_answer_tells_how_long_each_stage_took(ledger: Ledger) -> None:
+    scorer = CountingScores(seconds=0.01)
+    answer = await Decider(ledger, NoFeatures(FULL), scorer, lambda: BUNDLE).decide(ask())
+    told = answer.timings
+    assert told.score >= 0.01
+    assert min(told.read, told.decide, told.commit) > 0
+    assert (told.read + told.score + told.decide + told.commit) * 1000 <= answer.took_ms
+
+
+async def test_a_dry_run_commits_nothing_and_says_so(ledger: Ledger) -> None:
+    answer = await a_decider(ledger, BUNDLE).decide(ask(dry_run=True))
+    assert answer.timings.read > 0
+    assert answer.timings.commit == 0
+
+
 class UnreadableFeatures(NoFeatures):
     """A feature store whose rows nobody can read any more."""
 
