@@ -44,6 +44,12 @@ class _Condition:
     missing_goes_right: bool
     mask: int
 
+    def sends_right(self, code: int) -> bool:
+        """Whether a category goes right, by its code: a tree may compare codes as numbers too."""
+        if self.categories is None:
+            return code > self.threshold
+        return code not in self.categories
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Table:
@@ -122,12 +128,11 @@ def _tables(
 
 
 def _table(column: Column, conditions: list[_Condition], trees: int) -> _Table:
+    unknown = _masks(trees, (c for c in conditions if c.missing_goes_right))
     if column.kind is ColumnKind.CATEGORY:
-        if any(condition.categories is None for condition in conditions):
-            raise _Unsupported
         known = range(len(column.categories))
-        rows = [_masks(trees, (c for c in conditions if not _holds(c, code))) for code in known]
-        return _Table(thresholds=None, rows=np.array([*rows, _masks(trees, conditions)]))
+        rows = [_masks(trees, (c for c in conditions if c.sends_right(code))) for code in known]
+        return _Table(thresholds=None, rows=np.array([*rows, unknown]))
     if any(condition.categories is not None for condition in conditions):
         raise _Unsupported
     thresholds = sorted({condition.threshold for condition in conditions})
@@ -140,12 +145,7 @@ def _table(column: Column, conditions: list[_Condition], trees: int) -> _Table:
             end += 1
         rows.append(rows[-1] & _masks(trees, ordered[start:end]))
         start = end
-    unknown = _masks(trees, (c for c in conditions if c.missing_goes_right))
     return _Table(thresholds=thresholds, rows=np.array([*rows, unknown]))
-
-
-def _holds(condition: _Condition, code: int) -> bool:
-    return condition.categories is not None and code in condition.categories
 
 
 def _masks(trees: int, conditions: Iterable[_Condition]) -> Masks:
@@ -202,7 +202,7 @@ def _condition(tree: int, node: int, fields: dict[str, str], mask: int) -> _Cond
         column=_integers(fields, "split_feature")[node],
         threshold=threshold,
         categories=_categories(fields, int(threshold)) if categorical else None,
-        missing_goes_right=by_default_right if missing else threshold < 0.0,
+        missing_goes_right=categorical or (by_default_right if missing else threshold < 0.0),
         mask=mask,
     )
 

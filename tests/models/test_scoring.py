@@ -72,8 +72,10 @@ def drawn(column: Column, random: np.random.Generator) -> Any:
 
 
 @settings(max_examples=10, deadline=None)
-@given(st.integers(0, 2**32), st.integers(2, 64), st.booleans())
-def test_leaf_masks_agree_on_any_forest(seed: int, most_leaves: int, holes: bool) -> None:
+@given(st.integers(0, 2**32), st.integers(2, 64), st.booleans(), st.booleans())
+def test_leaf_masks_agree_on_any_forest(
+    seed: int, most_leaves: int, holes: bool, codes_as_numbers: bool
+) -> None:
     random = np.random.default_rng(seed)
     whole = random.integers(0, 40, (400, 2)).astype(np.float64)
     rows: Matrix = np.column_stack([random.normal(size=(400, 3)), whole])
@@ -81,7 +83,7 @@ def test_leaf_masks_agree_on_any_forest(seed: int, most_leaves: int, holes: bool
     if holes:
         rows[random.random(rows.shape) < 0.2] = np.nan
     parameters = {"objective": "binary", "num_leaves": most_leaves, "min_data_in_leaf": 2}
-    data = lgb.Dataset(rows, target, categorical_feature=[3, 4])
+    data = lgb.Dataset(rows, target, categorical_feature=[] if codes_as_numbers else [3, 4])
     fast = {"verbosity": -1, "num_threads": 1, "min_data_per_group": 5, "cat_smooth": 1}
     model = lgb.train({**parameters, **fast}, data, 8).model_to_string()
     texts = tuple(map(str, range(40)))
