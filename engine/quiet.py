@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from engine.catalog import QuietHours
+from engine.local_time import first_shown, last_shown
 from engine.moment import Moment
 from engine.shelf import Place
 from engine.types import Drop, Stage
-from engine.windows import Zones, first_shown, last_shown
+from engine.windows import Zones
 
 _DAY = timedelta(days=1)
 _NEVER = timedelta(days=15)

@@ -11,6 +11,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from engine.catalog import Bundle, Period, Window, Zone
+from engine.local_time import first_shown
 from engine.logic import Lookup
 
 MILLISECOND = timedelta(milliseconds=1)
@@ -22,7 +23,6 @@ LONGEST_PERIOD = {
 """No day, week or month is longer, however clocks are changed in it."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
-_SECOND = timedelta(seconds=1)
 _UTC = ZoneInfo("UTC")
 
 
@@ -124,41 +124,3 @@ def _next_first_day(period: Period, day: date, week_starts: int) -> date:
     if period is Period.MONTH:
         return (first + 31 * _DAY).replace(day=1)
     return first + (7 if period is Period.WEEK else 1) * _DAY
-
-
-@lru_cache(maxsize=4_096)
-def first_shown(local: datetime, clock: ZoneInfo) -> datetime:
-    """The first moment at which a clock shows `local`, or more than that if it jumps over it."""
-    found = local.replace(tzinfo=clock, fold=0).astimezone(UTC)
-    return found if _shown(found, clock) == local else _jump_over(local, clock)
-
-
-@lru_cache(maxsize=4_096)
-def last_shown(local: datetime, clock: ZoneInfo) -> datetime:
-    """The last moment at which a clock shows `local`, or the one at which it jumps over it.
-
-    Differs from the first where the clock is set back, and shows an hour twice.
-    """
-    found = local.replace(tzinfo=clock, fold=1).astimezone(UTC)
-    return found if _shown(found, clock) == local else _jump_over(local, clock)
-
-
-def _shown(at: datetime, clock: ZoneInfo) -> datetime:
-    return at.astimezone(clock).replace(tzinfo=None, fold=0)
-
-
-def _jump_over(local: datetime, clock: ZoneInfo) -> datetime:
-    """When a clock jumps over a time it never shows.
-
-    Such a time, taken by the clock from before the jump, is after it or at it; taken by the clock
-    from after the jump, before it.
-    """
-    after = local.replace(tzinfo=clock, fold=0).astimezone(UTC)
-    before = local.replace(tzinfo=clock, fold=1).astimezone(UTC)
-    while after - before > _SECOND:  # clocks jump at whole seconds
-        middle = before + (after - before) // _SECOND // 2 * _SECOND
-        if _shown(middle, clock) < local:
-            before = middle
-        else:
-            after = middle
-    return after

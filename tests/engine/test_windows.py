@@ -10,13 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.catalog import Period, Window, Zone
+from engine.local_time import first_shown, last_shown
 from engine.windows import (
     LONGEST_PERIOD,
     MILLISECOND,
     Zones,
-    first_shown,
     from_milliseconds,
-    last_shown,
     left,
     milliseconds,
     opened,
