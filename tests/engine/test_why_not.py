@@ -444,7 +444,7 @@ def test_whatever_stops_it_the_earliest_time_is_exact(
         assert world.at(found.at).of("fiber").possible
         assert not world.at(found.at - MILLISECOND).of("fiber").possible
         for share in (0.25, 0.5, 0.75):
-            between = NOW + share * (found.at - NOW)
+            between = NOW + int(share * ((found.at - NOW) // MILLISECOND)) * MILLISECOND
             assert not world.at(between).of("fiber").possible
     elif found.when is When.NOW:
         assert world.of("fiber").possible

@@ -94,7 +94,7 @@ GUARDS: dict[str, tuple[Callable[[], None], str]] = {
     "marker at commit": (without(live.COMMIT, "marker ~= ARGV[2]", "false"), "engine/test_live.py"),
     "version at authorisation": (
         without(permission.AUTHORISE, VERSION, "false"),
-        "ledger/test_sends.py",
+        "ledger/test_permission.py",
     ),
     "marker at authorisation": (
         without(permission.AUTHORISE, "(redis.call('GET', KEYS[1]) or '') ~= ARGV[2]", "false"),
