@@ -23,7 +23,7 @@ Contexts = Annotated[
 ]
 
 journeys_app = typer.Typer(
-    help="List journeys: stage, owner, what is awaited.", no_args_is_help=True
+    help="List journeys: stage, owner, what is awaited. Draw their maps.", no_args_is_help=True
 )
 
 

@@ -1,0 +1,182 @@
+"""The steps of the authoring kit as boxes: their shapes, their words, how each can turn out."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from workflows.maps.chart import Shape
+from workflows.maps.scope import UNKNOWN, Scope
+from workflows.maps.wording import plain, words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verb:
+    """A step: `title` with its arguments by name, and the words for going on with yes and no."""
+
+    shape: Shape
+    title: str
+    outcomes: tuple[str, str] = ("yes", "no")
+    takes: tuple[str, ...] = ()
+    many: str = ""
+    """What its further positional arguments are."""
+
+
+VERBS: Mapping[str, Verb] = {
+    "stage": Verb(shape=Shape.STAGE, title="{name}", takes=("name",)),
+    "wait_for": Verb(
+        shape=Shape.WAIT,
+        title="wait for {what}",
+        outcomes=("heard", "time is over"),
+        many="hears",
+    ),
+    "wait_for_business_hours": Verb(shape=Shape.WAIT, title="wait for business hours"),
+    "sleep": Verb(shape=Shape.WAIT, title="wait {wait}: {what}", takes=("wait",)),
+    "clear_of_hold": Verb(
+        shape=Shape.HOLD,
+        title="wait until no hold covers {purposes}, {tags}",
+        outcomes=("clear", "not in time"),
+    ),
+    "decide": Verb(
+        shape=Shape.STEP,
+        title="decide on {channel}",
+        outcomes=("something to say", "nothing to say"),
+        takes=("channel",),
+    ),
+    "send": Verb(
+        shape=Shape.STEP,
+        title="send {proposal}",
+        outcomes=("sent", "not sent"),
+        takes=("proposal",),
+    ),
+    "reach": Verb(
+        shape=Shape.STEP,
+        title="say {action}",
+        outcomes=("sent", "not sent"),
+        takes=("channels",),
+    ),
+    "hold": Verb(shape=Shape.HOLD, title="hold {hold}", takes=("hold",)),
+    "release": Verb(
+        shape=Shape.HOLD,
+        title="release {hold_id}",
+        outcomes=("released", "placed again meanwhile"),
+        takes=("hold_id",),
+    ),
+    "tell_others": Verb(
+        shape=Shape.STEP, title="tell other journeys: {what}", takes=("what", "about")
+    ),
+    "milestone": Verb(shape=Shape.MILESTONE, title="milestones", takes=("name",)),
+    "assign": Verb(shape=Shape.PERSON, title="assign to {owner}", takes=("owner",)),
+    "escalate": Verb(shape=Shape.PERSON, title="escalate to {to}", takes=("to",)),
+    "hand_off": Verb(
+        shape=Shape.PERSON,
+        title="hand off to {to}",
+        outcomes=("taken over", "fails"),
+        takes=("to",),
+    ),
+    "ask": Verb(shape=Shape.PERSON, title="ask: {question}", takes=("question",)),
+    "survey": Verb(
+        shape=Shape.STEP, title="survey {name}", outcomes=("answered", "no answer"), takes=("name",)
+    ),
+    "sub_journey": Verb(shape=Shape.STEP, title="start journey {kind}", takes=("kind",)),
+    "finish": Verb(shape=Shape.END, title="{ended}", takes=("ended",)),
+}
+
+_USUAL: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "reach": (("action", "what suits best"),),
+    "send": (("proposal", "what was proposed"),),
+}
+"""What an argument means when nothing more is said of it."""
+
+_SYNONYMS = {"owner": "to", "who": "to", "channel": "channels"}
+_DETAILS: Mapping[str, str] = {
+    "hears": "hears {}",
+    "within": "within {}",
+    "until": "until {}",
+    "channels": "by {}",
+    "channel": "by {}",
+    "owner": "owner: {}",
+    "due": "due {}",
+    "options": "answers: {}",
+    "default": "without an answer: {}",
+    "fallback": "fallback: {}",
+    "because": "{}",
+    "unless": "",
+}
+_EMPTY = re.compile(r"[:,]? *\{\w+\}|: *$")
+
+
+def box_of(call: ast.Call, name: str, scope: Scope) -> tuple[Verb, str, tuple[str, ...]]:
+    """The verb of a step, with the title and the details of its box."""
+    verb = VERBS[name]
+    told = _arguments(call, verb, scope)
+    for argument, usual in _USUAL.get(name, ()):
+        told.setdefault(argument, usual)
+    title = verb.title
+    for argument, text in told.items():
+        title = title.replace(f"{{{argument}}}", text)
+    title = _EMPTY.sub("", title).strip(" ,:")
+    if verb.shape is Shape.MILESTONE:
+        return verb, title, (_milestone(told),)
+    shown = {argument for argument in told if f"{{{argument}}}" in verb.title}
+    details = [
+        template.format(told[argument]).replace("until in ", "for ")
+        for argument, template in _DETAILS.items()
+        if argument in told and argument not in shown and template
+    ]
+    return verb, title or plain(name), tuple(details)
+
+
+def _arguments(call: ast.Call, verb: Verb, scope: Scope) -> dict[str, str]:
+    told: dict[str, str] = {}
+    if verb.many:
+        told[verb.many] = ", ".join(words(each, scope) for each in call.args)
+    else:
+        told |= {
+            name: words(each, scope) for name, each in zip(verb.takes, call.args, strict=False)
+        }
+        made = _made(call.args[0], scope) if call.args else {}
+        if "id" in made:
+            told |= {name: made[name] for name in ("until", "because") if name in made}
+            told[verb.takes[0]] = made["id"]
+    for keyword in call.keywords:
+        if keyword.arg and scope.value(keyword.value) not in (None, ()):
+            told[keyword.arg] = words(keyword.value, scope)
+    for name in list(told):
+        synonym = _SYNONYMS.get(name)
+        if synonym and f"{{{synonym}}}" in verb.title:
+            told.setdefault(synonym, told.pop(name))
+    return {name: text for name, text in told.items() if text and text != name}
+
+
+def _made(node: ast.expr, scope: Scope) -> dict[str, str]:
+    """What is made on the spot, such as a Hold, by its parts."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+        return {}
+    return {word.arg: words(word.value, scope) for word in node.keywords if word.arg}
+
+
+def _milestone(told: Mapping[str, str]) -> str:
+    due = f" by {told['due']}" if "due" in told else ""
+    owner = f", {told['owner']}" if "owner" in told else ""
+    return f"{told.get('name', '')}{due}{owner}"
+
+
+def stage_pattern(call: ast.Call, scope: Scope) -> str:
+    """A regular expression for the names of a stage."""
+    node = call.args[0] if call.args else None
+    return _pattern(node, scope)
+
+
+def _pattern(node: ast.expr | None, scope: Scope) -> str:
+    value = scope.value(node)
+    if value is not UNKNOWN:
+        return re.escape(str(value))
+    if isinstance(node, ast.IfExp):
+        return f"{_pattern(node.body, scope)}|{_pattern(node.orelse, scope)}"
+    if isinstance(node, ast.JoinedStr):
+        parts = (scope.value(part) for part in node.values)
+        return "".join(".+" if part is UNKNOWN else re.escape(str(part)) for part in parts)
+    return ".+"
