@@ -15,6 +15,8 @@ from models.metrics import log_loss
 
 _FOLDS = 5
 _MOST_STEPS = 50
+_STEEPEST = 700.0
+"""The exponential of more than this is too large a number."""
 
 
 class Method(StrEnum):
@@ -46,12 +48,26 @@ class Calibration:
         """
         if self.method is Method.ISOTONIC:
             return np.interp(raw, self.knots, self.levels)
-        return logistic(self.slope * raw + self.offset)
+        if self.method is Method.PLATT:
+            raw = self.slope * raw + self.offset
+        return logistic(raw)
+
+    def one(self, raw: float) -> float:
+        """The probability for one raw score; the last bit may differ from that of a vector.
+
+        >>> Calibration().one(0.0)
+        0.5
+        """
+        if self.method is Method.ISOTONIC:
+            return float(np.interp(raw, self.knots, self.levels))
+        if self.method is Method.PLATT:
+            raw = self.slope * raw + self.offset
+        return 1.0 / (1.0 + math.exp(min(_STEEPEST, max(-_STEEPEST, -raw))))
 
 
 def logistic(raw: Vector) -> Vector:
     """1 / (1 + exp(-raw)), without overflow."""
-    return 1.0 / (1.0 + np.exp(-np.clip(raw, -700.0, 700.0)))
+    return 1.0 / (1.0 + np.exp(np.minimum(np.maximum(-raw, -_STEEPEST), _STEEPEST)))
 
 
 def softmax(raw: Matrix, slope: float = 1.0) -> Matrix:

@@ -19,7 +19,7 @@ from models import registry
 from models.artefact import Artefact
 from models.encoding import Matrix, Vector, encode_row
 from models.inputs import ACCEPTANCE, CHURN, CHURN_SCORE, pair_values
-from models.score import DECIMALS
+from models.model import DECIMALS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

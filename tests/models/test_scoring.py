@@ -21,8 +21,9 @@ from models.encoding import Column, ColumnKind, Matrix, encode_row
 from models.forest import Forest
 from models.inputs import pair_values
 from models.leaves import compile_leaves
+from models.model import Model
 from models.registry import promote
-from models.score import NO_ACCEPTANCE, NO_CHURN, Model, ModelScorer
+from models.score import NO_ACCEPTANCE, NO_CHURN, ModelScorer
 from tests.support.customers import a_customer
 from tests.support.ledgers import a_site
 from tests.support.models import (

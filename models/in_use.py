@@ -1,0 +1,152 @@
+"""The models in use at one moment, prepared together: what they share is looked up once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.customer_part import CustomerPart
+from models.encoding import Vector, encode_row
+from models.inputs import CHURN_SCORE, PAIR, pair_values
+from models.leaves import Leaves, Masks
+from models.model import Model
+from models.offer_part import OfferPart
+
+if TYPE_CHECKING:
+    from engine.catalog import Action
+
+_MOST_OFFERS_KEPT = 10_000
+
+Pairs = Sequence[tuple["Action", str]]
+Values = Mapping[str, object]
+
+
+class _Channel:
+    """The offers seen on one channel: by the identity of their action, which is kept alive."""
+
+    def __init__(self, compiled: Leaves) -> None:
+        self.part = OfferPart(compiled)
+        self.number: dict[int, int] = {}
+        self.kept: list[Action] = []
+
+
+class InUse:
+    """A churn and an acceptance model, either of which may be missing."""
+
+    def __init__(self, churn: Model | None, acceptance: Model | None) -> None:
+        self.churn = churn
+        self.acceptance = acceptance
+        columns = acceptance.columns if acceptance else ()
+        self._names = {column.name: place for place, column in enumerate(columns)}
+        self._asks_churn = CHURN_SCORE in self._names
+        self._channels: dict[str, _Channel] = {}
+        masked = [model for model in (churn, acceptance) if model and model.leaves]
+        self._masked = {id(model): place for place, model in enumerate(masked)}
+        read = [(model.columns, model.leaves) for model in masked if model.leaves]
+        self._customers = CustomerPart(read, {*PAIR, CHURN_SCORE}) if read else None
+        self._last: tuple[dict[str, object], list[Masks]] | None = None
+        self._left: tuple[Any, object, Masks] | None = None
+
+    def churn_score(self, features: Values) -> float | None:
+        """The churn score of a customer; None without a model."""
+        model = self.churn
+        if model is None:
+            return None
+        if model.leaves is None:
+            return model.one(features)
+        left = self._customer_masks(features)[self._masked[id(model)]]
+        return model.chance(float(model.leaves.raw(left)))
+
+    def acceptances(self, features: Values, pairs: Pairs) -> list[float | None]:
+        """The acceptance of each pair; only with an acceptance model.
+
+        The churn score is taken from the features, or computed where it is not there.
+        """
+        model = self.acceptance
+        if model is None or not pairs:
+            return [None] * len(pairs)
+        if self._asks_churn and CHURN_SCORE not in features:
+            features = {**features, CHURN_SCORE: self.churn_score(features)}
+        if model.leaves is None:
+            return model.many(self._rows(model, features, pairs))
+        left = self._left_open(model, model.leaves, features)
+        return model.chances(self._raw(model.leaves, left, pairs))
+
+    # -- the customer
+
+    def _customer_masks(self, features: Values) -> list[Masks]:
+        """What a customer leaves open, kept for the question that follows about the same one."""
+        given = dict(features)
+        given.pop(CHURN_SCORE, None)
+        last = self._last
+        if last is not None and last[0] == given:
+            return last[1]
+        found = self._customers.masks(given) if self._customers else []
+        self._last = (given, found)
+        return found
+
+    def _left_open(self, model: Model, compiled: Leaves, features: Values) -> Masks:
+        """What a customer with a churn score leaves open for the offers."""
+        left = self._customer_masks(features)[self._masked[id(model)]]
+        place = self._names.get(CHURN_SCORE)
+        table = None if place is None else compiled.tables[place]
+        if place is None or table is None:
+            return left
+        score = model.columns[place].encode(features.get(CHURN_SCORE))
+        last = self._left
+        if last is not None and last[0] is left and last[1] == score:
+            return last[2]
+        found = left & table.row(score)
+        self._left = (left, score, found)
+        return found
+
+    # -- the offers
+
+    def _raw(self, compiled: Leaves, left: Masks, pairs: Pairs) -> Vector:
+        name = pairs[0][1]
+        channel = self._channels.get(name) or self._channel(name, compiled)
+        known = channel.number
+        try:
+            numbers = [known[id(action)] for action, said in pairs if said == name]
+        except KeyError:
+            self._learn(channel, compiled, name, pairs)
+            return self._raw(compiled, left, pairs)
+        if len(numbers) < len(pairs):
+            return self._on_several_channels(compiled, left, pairs)
+        return channel.part.raw(left, numbers)
+
+    def _on_several_channels(self, compiled: Leaves, left: Masks, pairs: Pairs) -> Vector:
+        found = np.empty(len(pairs))
+        for name in {said for _, said in pairs}:
+            places = [place for place, (_, said) in enumerate(pairs) if said == name]
+            found[places] = self._raw(compiled, left, [pairs[place] for place in places])
+        return found
+
+    def _channel(self, name: str, compiled: Leaves) -> _Channel:
+        found = self._channels[name] = _Channel(compiled)
+        return found
+
+    def _learn(self, channel: _Channel, compiled: Leaves, name: str, pairs: Pairs) -> None:
+        if len(channel.kept) > _MOST_OFFERS_KEPT:
+            channel = self._channel(name, compiled)
+        offers = {id(action): action for action, said in pairs if said == name}
+        masks = [self._mask(compiled, action, name) for action in offers.values()]
+        numbers = channel.part.numbers(masks)
+        channel.kept += offers.values()
+        channel.number.update(zip(offers, numbers, strict=True))
+
+    def _mask(self, compiled: Leaves, action: Action, channel: str) -> Masks:
+        values = pair_values(action, channel)
+        named = [self._names[name] for name in PAIR if name in self._names]
+        columns = self.acceptance.columns if self.acceptance else ()
+        row = encode_row([columns[place] for place in named], values)
+        return compiled.mask(named, row)
+
+    def _rows(self, model: Model, features: Values, pairs: Pairs) -> Any:
+        offered = [place for name, place in self._names.items() if name in PAIR]
+        columns = [model.columns[place] for place in offered]
+        rows = np.tile(encode_row(model.columns, features), (len(pairs), 1))
+        rows[:, offered] = [encode_row(columns, pair_values(*pair)) for pair in pairs]
+        return rows

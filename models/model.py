@@ -1,0 +1,97 @@
+"""One model, ready to score once a back end has reproduced its golden rows."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from functools import cached_property
+
+import numpy as np
+
+from engine.errors import InvalidModel
+from models import forest, leaves
+from models.artefact import Artefact
+from models.encoding import UNKNOWN, Matrix, Vector, encode_row
+from models.forest import Forest
+from models.leaves import Leaves, compile_leaves
+
+DECIMALS = 9
+GOLDEN_TOLERANCE = 1e-9
+
+_SCALE = 10.0**DECIMALS
+_log = logging.getLogger(__name__)
+
+
+class Model:
+    """An artefact ready to score: by leaf masks where they express it and reproduce its golden
+    rows, else by LightGBM's own library. Raises InvalidModel when neither reproduces them.
+    """
+
+    def __init__(self, artefact: Artefact, artefact_hash: str = "") -> None:
+        if not artefact.golden.rows:
+            raise InvalidModel(f"model {artefact.name} has no golden rows to check it by")
+        self.artefact = artefact
+        self.hash = artefact_hash or artefact.hash()
+        self.columns = artefact.columns
+        self.leaves = self._golden_leaves()
+        if self.leaves is None and not is_golden(artefact, self._forest.raw):
+            raise InvalidModel(f"model {artefact.name} does not reproduce its golden scores")
+
+    @property
+    def backend(self) -> str:
+        """Who scores."""
+        return leaves.BACKEND if self.leaves else forest.BACKEND
+
+    @cached_property
+    def _forest(self) -> Forest:
+        return Forest(self.artefact.model, len(self.columns))
+
+    def one(self, values: Mapping[str, object]) -> float | None:
+        """The probability for one row of values by column name, by LightGBM's library."""
+        return self.chance(self._forest.raw_one(encode_row(self.columns, values))[0])
+
+    def many(self, rows: Matrix) -> list[float | None]:
+        """The probabilities for encoded rows, by LightGBM's library."""
+        return self.chances(self._forest.raw(rows)[:, 0])
+
+    def chance(self, raw: float) -> float | None:
+        """The probability for a raw score, rounded."""
+        found = self.artefact.calibration.one(raw)
+        return round(found, DECIMALS) if math.isfinite(found) else None
+
+    def chances(self, raw: Vector) -> list[float | None]:
+        """The probabilities for raw scores, rounded."""
+        found = (np.rint(self.artefact.calibration(raw) * _SCALE) / _SCALE).tolist()
+        if math.isfinite(sum(found)):
+            return found
+        return [each if math.isfinite(each) else None for each in found]
+
+    def _golden_leaves(self) -> Leaves | None:
+        artefact = self.artefact
+        compiled = compile_leaves(artefact.model, artefact.columns)
+        if compiled is None:
+            return None
+        every = range(len(artefact.columns))
+
+        def raw(rows: Matrix) -> Matrix:
+            masks = [compiled.mask(every, row) for row in rows.tolist()]
+            return compiled.raw(np.array(masks))[:, None]
+
+        if is_golden(artefact, raw):
+            return compiled
+        _log.warning(
+            "leaf masks don't reproduce the golden scores of model %s: LightGBM's library scores",
+            artefact.name,
+        )
+        return None
+
+
+def is_golden(artefact: Artefact, raw: Callable[[Matrix], Matrix]) -> bool:
+    """Whether raw scores of the golden rows are those that `Booster.predict` gave."""
+    golden = artefact.golden
+    rows = [[UNKNOWN if value is None else value for value in row] for row in golden.rows]
+    if any(len(row) != len(artefact.columns) for row in rows):
+        return False
+    found, wanted = raw(np.array(rows, dtype=np.float64)), np.array(golden.scores)
+    return found.shape == wanted.shape and np.allclose(found, wanted, 0.0, GOLDEN_TOLERANCE)

@@ -1,0 +1,103 @@
+"""What offers leave open in a model, prepared: the offers of a channel have most leaves in common.
+
+In each tree the offers fall into a few classes, by the mask that they leave. For a customer the
+leaf of each class is found once; an offer is then a sum of one value a tree, in their order.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from models.encoding import Vector
+from models.leaves import Leaves, Masks, Places, places
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Classes:
+    """The classes of all trees in one row, and for each offer which class it is in, by tree."""
+
+    trees: Places
+    masks: Masks
+    starts: Places
+    of_offers: Places
+
+
+class OfferPart:
+    """Offers of one model by number: offers that the model can't tell apart have the same one."""
+
+    def __init__(self, leaves: Leaves) -> None:
+        self._leaves = leaves
+        self._known: list[dict[int, int]] = [{} for _ in range(leaves.trees)]
+        self._trees: list[int] = []
+        self._masks: list[int] = []
+        self._offers: dict[bytes, int] = {}
+        self._of_offers: list[list[int]] = []
+        self._classes: _Classes | None = None
+        self._lock = threading.Lock()
+        self._last: tuple[Any, Any, Any] = (None, None, None)
+
+    def __len__(self) -> int:
+        return len(self._of_offers)
+
+    def numbers(self, masks: Sequence[Masks]) -> list[int]:
+        """The numbers of offers by the masks that they leave; new ones get one."""
+        with self._lock:
+            found = [self._number(mask) for mask in masks]
+            self._classes = self._prepared()
+        return found
+
+    def _number(self, mask: Masks) -> int:
+        key = mask.tobytes()
+        found = self._offers.get(key)
+        if found is None:
+            classes = [self._class(tree, left) for tree, left in enumerate(mask.tolist())]
+            found = self._offers[key] = len(self._of_offers)
+            self._of_offers.append(classes)
+        return found
+
+    def _class(self, tree: int, left: int) -> int:
+        known = self._known[tree]
+        if left not in known:
+            known[left] = len(self._masks)
+            self._trees.append(tree)
+            self._masks.append(left)
+        return known[left]
+
+    def _prepared(self) -> _Classes:
+        trees: Places = np.array(self._trees, dtype=np.intp)
+        of_offers = self._of_offers if len(self._of_offers) > 1 else 2 * self._of_offers
+        return _Classes(
+            trees=trees,
+            masks=np.array(self._masks, dtype=self._leaves.open.dtype),
+            starts=trees * self._leaves.bits,
+            # two columns at least: numpy adds up a single one in another order
+            of_offers=np.ascontiguousarray(np.array(of_offers, dtype=np.intp).T),
+        )
+
+    def raw(self, left: Masks, offers: list[int]) -> Vector:
+        """The raw scores of offers by number, for the masks that a customer leaves."""
+        classes = self._classes
+        if classes is None:
+            return np.empty(0)
+        values = self._values(left, classes)
+        chosen = classes.of_offers
+        few = 3 * len(offers) < chosen.shape[1]
+        if few:
+            chosen = chosen.take(offers if len(offers) > 1 else offers * 2, axis=1)
+        # one value a tree, added tree by tree: the order of the sum is LightGBM's
+        sums: Vector = np.einsum("to->o", values.take(chosen))
+        return sums[: len(offers)] if few else sums.take(offers)
+
+    def _values(self, left: Masks, classes: _Classes) -> Vector:
+        """The value of each class; kept while more offers to the same customer are asked for."""
+        last_left, last_classes, values = self._last
+        if last_left is not left or last_classes is not classes:
+            masks = left.take(classes.trees) & classes.masks
+            values = self._leaves.values.take(places(masks, classes.starts))
+            self._last = (left, classes, values)
+        return values
