@@ -385,8 +385,8 @@ class World:
             self.auditor.units[name] = None
         if outcome == "reject":
             self.auditor.noes.setdefault((name, action), []).append(self.now)
-            if action == "router" and self.auditor.units.get(name) is not None:
-                del self.auditor.units[name]
+            if action == "router":  # the last word counts: what was accepted is given back, too
+                self.auditor.units.pop(name, None)
         if outcome == "impression":
             self.auditor.seen.setdefault((name, action), []).append(self.now)
 
