@@ -1,17 +1,23 @@
-"""Commands about the code of journeys: their maps."""
+"""Commands about the code of journeys: their maps, and whether what runs goes on with it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from api.options import AsJson, DataDir
 from engine.errors import TactfulError
 
 if TYPE_CHECKING:
+    from engine.ledger.site import Site
+    from workflows.checking import Checked
     from workflows.maps.chart import Chart
+
+_SHOWN_EVERY = 10
 
 Kind = Annotated[
     str | None, typer.Argument(metavar="KIND", help="onboarding, complaint, …  [all of them]")
@@ -32,6 +38,10 @@ def add_to(app: typer.Typer) -> None:
         short_help="Draw journeys from their code.",
         epilog="Example: tactful journeys map complaint --format svg > complaint.svg",
     )(draw)
+    app.command(
+        short_help="Find running journeys that this code would break.",
+        epilog="Example: tactful journeys check --limit 200",
+    )(check)
 
 
 def draw(
@@ -84,3 +94,69 @@ def _write(folder: Path, files: dict[str, str]) -> None:
     except OSError as error:
         raise TactfulError(f"{folder} can't be written: {error.strerror}") from None
     typer.echo(f"Written to {folder}: {', '.join(files)}")
+
+
+def check(
+    limit: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, help="At most so many, of each kind and stage in turn."),
+    ] = 500,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay the histories of running journeys against this code, and list what would break.
+
+    Run it with the new code before its workers start. Exit code 1: something would break.
+    """
+    import asyncio
+    import json
+    import logging
+    from dataclasses import asdict
+
+    logging.getLogger("temporalio").setLevel(logging.CRITICAL)  # it would tell each failure twice
+    checked = asyncio.run(_check(_site(data_dir), limit))
+    if as_json:
+        typer.echo(json.dumps(asdict(checked)))
+    else:
+        for line in checked_lines(checked):
+            typer.echo(line)
+    if checked.broken:
+        raise typer.Exit(1)
+
+
+def _site(data_dir: Path | None) -> Site:
+    """The site of the stack that runs. Raises StackError when none does."""
+    from api.running import at_running_stack
+    from api.settings import load_settings, site
+    from engine.errors import StackError
+
+    settings = at_running_stack(load_settings({"data_dir": data_dir}))
+    if settings.temporal_address is None:
+        raise StackError(
+            f"no stack runs on {settings.data_dir}: start one by `tactful up`, or say which by"
+            " --data-dir"
+        )
+    return site(settings)
+
+
+async def _check(place: Site, limit: int) -> Checked:
+    from workflows.checking import check as replayed
+    from workflows.connection import connect
+
+    return await replayed(await connect(place), limit=limit, progress=_progress)
+
+
+def _progress(done: int, of: int) -> None:
+    if done % _SHOWN_EVERY == 0 or done == of:
+        typer.echo(f"\r{done} of {of} histories", nl=done == of, err=True)
+
+
+def checked_lines(checked: Checked) -> Iterator[str]:
+    """What was found, for people."""
+    for broken in checked.broken:
+        yield f"{broken.kind} in stage {broken.stage!r}: {broken.journey}"
+        yield f"  where  {broken.where}"
+        yield f"  why    {broken.why}"
+        yield f"  do     {broken.remedy}"
+    told = f"{checked.replayed} of {checked.running} running journeys replayed"
+    yield f"{told}, {len(checked.broken) or 'none'} would break"

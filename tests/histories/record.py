@@ -1,15 +1,18 @@
 """Records the histories that tests/workflows/test_replay.py replays.
 
-    python -m tests.histories.record FOLDER
+    python -m tests.histories.record [STORY ...]
 
-Histories of a released version are never recorded again: they stand for journeys that still run.
+They belong to the version in pyproject.toml. Once CHANGELOG.md has a heading for that version it is
+released, and its histories are never recorded again: they stand for journeys that still run.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
-from collections.abc import Awaitable, Callable
+import tomllib
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -75,15 +78,48 @@ STORIES: tuple[Story, ...] = (
 )
 
 
-async def record(folder: Path) -> None:
+ROOT = Path(__file__).parents[2]
+
+
+class Released(Exception):
+    """The histories of this version stay as they are."""
+
+
+def folder(root: Path = ROOT) -> Path:
+    """Where the histories of the version in work are. Raises Released."""
+    version = tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]
+    if re.search(
+        rf"^## \[?{re.escape(version)}(\]| |$)", (root / "CHANGELOG.md").read_text(), re.M
+    ):
+        raise Released(
+            f"{version} is released: raise the version in pyproject.toml, then record for that one"
+        )
+    return root / "tests" / "histories" / str(version)
+
+
+async def record(into: Path, stories: Sequence[Story]) -> None:
     """Live through each story and keep its history."""
     async with a_world() as world:
-        for story in STORIES:
+        for story in stories:
             customer = world.customer()
             name = await story(world, customer)
             history = await customer.journey(name).fetch_history()
-            (folder / f"{story.__name__}.json").write_text(history.to_json() + "\n")
+            (into / f"{story.__name__}.json").write_text(history.to_json() + "\n")
+
+
+def main(names: Sequence[str]) -> None:
+    """Record the stories of these names, or all of them."""
+    known = {story.__name__: story for story in STORIES}
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        sys.exit(f"no story is called {', '.join(unknown)}; there are {', '.join(known)}")
+    try:
+        into = folder()
+    except Released as released:
+        sys.exit(str(released))
+    into.mkdir(exist_ok=True)
+    asyncio.run(record(into, [known[name] for name in names or known]))
 
 
 if __name__ == "__main__":
-    asyncio.run(record(Path(sys.argv[1])))
+    main(sys.argv[1:])
