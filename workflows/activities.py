@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.exceptions import (
+    ApplicationError,
+    ApplicationErrorCategory,
+    WorkflowAlreadyStartedError,
+)
 
 from engine.catalog import Bundle
 from engine.channels.delivery import Message
@@ -26,9 +31,11 @@ from engine.errors import (
 )
 from engine.live import Answer, Ask
 from engine.types import Hold, JourneyState
-from workflows import steps
-from workflows.connection import tell
-from workflows.steps import DecisionView, HeldBy, Proposal, Sent, SentStatus
+from workflows import routing, steps
+from workflows.connection import ending_of, tell
+from workflows.naming import safe_name
+from workflows.starting import start
+from workflows.steps import DecisionView, Ending, Heard, HeldBy, Proposal, Sent, SentStatus
 from workflows.translation import ask_of, held_by, message_of, view_of
 
 RETRIED: Mapping[type[TactfulError], bool] = {
@@ -111,6 +118,7 @@ class JourneyActivities:
             self.put_journey,
             self.drop_journey,
             self.tell,
+            self.start_journey,
         ]
 
     @activity.defn(name=steps.DECIDE)
@@ -177,6 +185,38 @@ class JourneyActivities:
             *(tell(self._client, journey, told.news, RPC_TIMEOUT) for journey in others)
         )
         return tuple(journey for journey, done in zip(others, heard, strict=True) if done)
+
+    @activity.defn(name=steps.START_JOURNEY)
+    async def start_journey(self, wanted: steps.SubJourney) -> Ending | None:
+        """Start a journey or join the one that runs; answers the ending of one that is over."""
+        kind, name = wanted.kind, safe_name(wanted.name) if wanted.name else ""
+        named = {routing.NAMED_BY[kind]: name} if kind in routing.NAMED_BY else {}
+        data = {**wanted.data, **named, "by": wanted.by}
+        event = Heard(key=wanted.key, type=steps.ASKED_FOR, at=wanted.at, data=data)
+        opening = routing.new_opening(
+            kind=kind,
+            customer=wanted.customer,
+            name=name,
+            clock=wanted.clock,
+            event=event,
+            bundle=self._bundle(),
+        )
+        told = steps.AWAITED if wanted.awaited else steps.ASKED_FOR
+        first = replace(event, key=f"{wanted.key}.{told}", type=told, data={"by": wanted.by})
+        queue = activity.info().task_queue
+        try:
+            await start(
+                self._client,
+                queue,
+                opening,
+                first=first,
+                memo={},
+                again=False,
+                patience=RPC_TIMEOUT,
+            )
+        except WorkflowAlreadyStartedError:
+            return await ending_of(self._client, opening.journey, RPC_TIMEOUT)
+        return None
 
     def _exemption(self, proposal: Proposal) -> str | None:
         action = self._bundle().actions.get(proposal.offer.action)

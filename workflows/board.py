@@ -11,9 +11,17 @@ from temporalio.common import SearchAttributeUpdate
 
 from engine.types import JourneyState, Planned
 from workflows import search_attributes
-from workflows.steps import DecisionView, Milestone, Proposal, Sent
+from workflows.life import Kept, Milestone
+from workflows.offers import DecisionView, Proposal, Sent, SentStatus
+from workflows.orders import Task
 
 WORDS_MAXIMUM = 5
+KEYWORD_MAXIMUM = 200
+"""Characters of a search attribute: PostgreSQL and MySQL take no more than 255."""
+ASIDE_SHOWN_MAXIMUM = 3
+PAUSED = "paused"
+SET_ASIDE = "set aside"
+FAILED = "failed"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTES = "%Y-%m-%d %H:%M UTC"
 
@@ -31,6 +39,7 @@ class Board:
     words: tuple[str, ...] = ()
     before: str = ""
     planned: Planned | None = None
+    attention: str = ""
 
     def staged(self, stage: str, owner: str | None, now: datetime) -> Board:
         """In a stage; the time of entry changes only with the stage."""
@@ -41,6 +50,12 @@ class Board:
     def awaiting(self, what: str, due: datetime | None) -> Board:
         """Waiting for something, until `due` if there is a limit."""
         return replace(self, waiting_for=what, due=due)
+
+    def attending(self, kept: Kept) -> Board:
+        """With what an operator has to look at: what is paused, was set aside, or failed."""
+        failed = kept.failed is not None and kept.failed.status is SentStatus.FAILED
+        reasons = ((kept.paused, PAUSED), (kept.aside, SET_ASIDE), (failed, FAILED))
+        return replace(self, attention=next((name for there, name in reasons if there), ""))
 
     def saying(self, words: str, now: datetime) -> Board:
         """With one more line of what happened; the latest few are kept."""
@@ -73,40 +88,61 @@ class Board:
             planned=self.planned,
         )
 
-    def details(self, title: str, milestones: Sequence[Milestone]) -> str:
+    def details(
+        self,
+        title: str,
+        milestones: Sequence[Milestone] = (),
+        kept: Kept | None = None,
+        task: Task | None = None,
+    ) -> str:
         """The board as the Temporal UI shows it, in Markdown."""
         until = f" until {self.due.strftime(MINUTES)}" if self.due else ""
         heads = (
             f"**{title}: {self.stage}**, owner: {self.owner or 'nobody'}",
+            f"Paused by {kept.paused.signed}" if kept and kept.paused else "",
             f"Waiting for {self.waiting_for}{until}" if self.waiting_for else "",
+            f"If nobody answers: {task.default}" if task else "",
             f"Last: {self.last}" if self.last else "",
+            _aside_lines(kept) if kept else "",
             "\n".join(f"- {words}" for words in self.words),
             "\n".join(_checklist_line(milestone) for milestone in milestones),
         )
         return "\n\n".join(head for head in heads if head)
 
-    def updates(self, shown: Board) -> list[SearchAttributeUpdate[Any]]:
-        """The search attributes that differ from what is shown."""
+    def updates(self, posted: Board) -> list[SearchAttributeUpdate[Any]]:
+        """The search attributes that differ from what was posted."""
         changes: list[SearchAttributeUpdate[Any]] = []
         texts = (
-            (search_attributes.STAGE, self.stage, shown.stage),
-            (search_attributes.OWNER, self.owner, shown.owner),
-            (search_attributes.WAITING_FOR, self.waiting_for, shown.waiting_for),
+            (search_attributes.STAGE, self.stage, posted.stage),
+            (search_attributes.OWNER, self.owner, posted.owner),
+            (search_attributes.WAITING_FOR, self.waiting_for, posted.waiting_for),
+            (search_attributes.ATTENTION, self.attention, posted.attention),
         )
         for key, value, before in texts:
             if value != before:
-                changes.append(key.value_set(value) if value else key.value_unset())
-        if self.due != shown.due:
+                changes.append(
+                    key.value_set(value[:KEYWORD_MAXIMUM]) if value else key.value_unset()
+                )
+        if self.due != posted.due:
             due = search_attributes.DUE
             changes.append(due.value_set(self.due) if self.due else due.value_unset())
         return changes
 
 
 NOT_SHOWN = Board(stage="?", owner="?", waiting_for="?", since=EPOCH, due=EPOCH)
-"""Differs from every board in every part."""
+"""Differs from every board in what is always shown."""
+
+
+def _aside_lines(kept: Kept) -> str:
+    if not kept.aside:
+        return ""
+    lines = [f"- {one.heard.type}: {one.reason}" for one in kept.aside[-ASIDE_SHOWN_MAXIMUM:]]
+    return "\n".join((f"Events set aside: {len(kept.aside)}", *lines))
 
 
 def _checklist_line(milestone: Milestone) -> str:
     if milestone.reached:
         return f"- [x] {milestone.name}, {milestone.reached.strftime(MINUTES)}"
-    return f"- [ ] {milestone.name} by {milestone.due.strftime(MINUTES)}, owner: {milestone.owner}"
+    seen = f", seen by {milestone.metric}" if milestone.metric else ""
+    due = milestone.due.strftime(MINUTES)
+    return f"- [ ] {milestone.name} by {due}{seen}, owner: {milestone.owner}"

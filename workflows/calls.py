@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -56,19 +57,29 @@ async def ask(question: Question) -> DecisionView | None:
         return DecisionView(decision_id="", level=Level.STATIC, because=(refusal,))
 
 
-async def deliver(dispatch: Dispatch, patience: timedelta) -> Sent:
-    """What became of a message. After `patience`, on the wall, its outcome is unknown."""
+async def deliver(
+    dispatch: Dispatch, patience: timedelta, given_up: Callable[[], bool]
+) -> Sent | None:
+    """What became of a message; None if it was given up, so that it may be out or not.
+
+    After `patience`, on the wall, its outcome is unknown.
+    """
     proposal = dispatch.proposal
+    sending = workflow.start_activity(
+        steps.SEND,
+        dispatch,
+        result_type=Sent,
+        start_to_close_timeout=ATTEMPT_PATIENCE,
+        schedule_to_close_timeout=max(patience, SEND_PATIENCE_LEAST),
+        retry_policy=SEND_RETRY,
+        summary=f"{proposal.offer.action} on {proposal.channel}",
+    )
     try:
-        return await workflow.execute_activity(
-            steps.SEND,
-            dispatch,
-            result_type=Sent,
-            start_to_close_timeout=ATTEMPT_PATIENCE,
-            schedule_to_close_timeout=max(patience, SEND_PATIENCE_LEAST),
-            retry_policy=SEND_RETRY,
-            summary=f"{proposal.offer.action} on {proposal.channel}",
-        )
+        await workflow.wait_condition(lambda: sending.done() or given_up())
+        if not sending.done():
+            sending.cancel()
+            return None
+        return await sending
     except FailureError as error:
         if is_cancelled_exception(error):
             raise
@@ -112,6 +123,22 @@ async def insist(activity: str, argument: Any, result: type | None = None) -> An
             if is_cancelled_exception(error):
                 raise
             await workflow.sleep(AGAIN_AFTER, summary=f"until {activity} is tried again")
+
+
+async def look_up(activity: str, argument: Any, result: type | None = None) -> Any:
+    """What `insist` gives, in one event of history where it can be had at once."""
+    try:
+        return await workflow.execute_local_activity(
+            activity,
+            argument,
+            result_type=result,
+            schedule_to_close_timeout=LOCAL_PATIENCE,
+            retry_policy=LOCAL_RETRY,
+        )
+    except FailureError as error:
+        if is_cancelled_exception(error):
+            raise
+        return await insist(activity, argument, result)
 
 
 def _refusal(error: FailureError) -> str | None:

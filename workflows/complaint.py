@@ -113,7 +113,7 @@ class Complaint(Journey):
         heard = await self.wait_for(
             *self.hears, until=case.promised, what="the complaint's resolution"
         )
-        return case.told(heard) if heard else await self.escalate(case)
+        return case.told(heard) if heard else await self.slip(case)
 
     async def silence(self, case: Case) -> Case:
         """Put the hold in force, and keep it in force for as long as the complaint is open."""
@@ -146,7 +146,7 @@ class Complaint(Journey):
         await self.tell_customer("acknowledge-complaint", promised)
         return replace(case, promised=promised)
 
-    async def escalate(self, case: Case) -> Case:
+    async def slip(self, case: Case) -> Case:
         """The promise has slipped: the manager owns it now, and is reminded every day."""
         count = case.escalations + 1
         if count == 1:

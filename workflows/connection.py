@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from temporalio.client import Client, TLSConfig
+from temporalio.client import Client, TLSConfig, WorkflowFailureError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -47,6 +47,15 @@ async def tell(client: Client, journey: str, heard: steps.Heard, patience: timed
             raise
         return False
     return True
+
+
+async def ending_of(client: Client, journey: str, patience: timedelta) -> steps.Ending:
+    """How a journey ended that is over, even if it failed or was terminated. Raises RPCError."""
+    handle = client.get_workflow_handle(journey, result_type=steps.Ending)
+    try:
+        return await handle.result(rpc_timeout=patience)
+    except WorkflowFailureError as error:
+        return steps.Ending(ended="failed", because=str(error.cause))
 
 
 def tls(files: Tls | None) -> TLSConfig | bool:

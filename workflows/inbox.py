@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from workflows.steps import Heard
+from workflows import steps
+from workflows.life import Heard
 
 SEEN_MAXIMUM = 5_000
 WAITING_MAXIMUM = 1_000
@@ -48,12 +49,25 @@ class Inbox:
 
     def take_in(self, heard: Heard) -> bool:
         """Keep an event that the journey listens to; False if it was known or is of no interest."""
-        if not self.note(heard) or heard.type not in self._hears:
+        if not self.note(heard) or not self.listens_to(heard.type):
             return False
-        self._waiting.append(heard)
+        self.put_back((heard,))
+        return True
+
+    def listens_to(self, event_type: str) -> bool:
+        """Whether events of this type are kept; the ends of sub-journeys always are."""
+        return event_type in self._hears or event_type.startswith(steps.ENDED)
+
+    def put_back(self, read: Iterable[Heard]) -> None:
+        """Events that are to be read once more."""
+        self._waiting.extend(read)
         self._waiting.sort(key=_position)
         del self._waiting[:-WAITING_MAXIMUM]
-        return True
+
+    def forget(self, types: Collection[str] | None = None) -> None:
+        """Drop what is unread of these types, or all of it."""
+        left = [] if types is None else [one for one in self._waiting if one.type not in types]
+        self._waiting = left
 
     def has(self, types: Collection[str]) -> bool:
         """Whether an unread event of these types is there."""

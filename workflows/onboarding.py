@@ -10,7 +10,6 @@ owner and a reason.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -160,11 +159,6 @@ class Onboarding(Journey):
     async def tell_customer(self, action: str) -> None:
         """Say it on the first channel that takes it. Silence is fine: the outreach follows."""
         await self.reach(CHANNELS, step=action, action=action, tags=TAGS)
-
-    @property
-    def open_milestones(self) -> Sequence[Milestone]:
-        """What is not reached yet, in the order of the plan."""
-        return [one for one in self.milestones if one.reached is None]
 
 
 def _reason(plan: Plan, milestone: Milestone) -> str:

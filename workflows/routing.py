@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from temporalio.client import Client
-from temporalio.common import (
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDConflictPolicy,
-    WorkflowIDReusePolicy,
-)
 from temporalio.service import RPCError
 
-from engine.catalog import Bundle, HoldTerms
-from engine.errors import InvalidEvent, JourneysUnavailable
-from engine.holds import COMMERCIAL, SALES
+from engine.catalog import Bundle
+from engine.errors import JourneysUnavailable
 from engine.journeys import stopped
 from engine.ledger.site import Site
 from engine.types import Event, Hold, JourneyState, Scalar
-from workflows import search_attributes, steps
 from workflows.clock import JourneyClock
 from workflows.connection import tell
+from workflows.life import EDITION, journey_id, key_of
+from workflows.naming import TEXT_MAXIMUM, case_of, name_of
+from workflows.starting import CAREFUL_TERMS, COMPLAINT, start, terms_of
 from workflows.steps import Heard, Opening
+
+__all__ = ["CAREFUL_TERMS", "COMPLAINT", "terms_of"]
 
 _log = logging.getLogger(__name__)
 
 NO_STARTS: Mapping[str, Sequence[datetime]] = {}
 ONBOARDING = "onboarding"
-COMPLAINT = "complaint"
 RENEWAL = "renewal"
 
 STARTS = True
@@ -52,6 +46,12 @@ TABLE: tuple[tuple[str, str, bool], ...] = (
     ("purchase.made", RENEWAL, FEEDS),
 )
 
+NAMED_BY = {
+    COMPLAINT: "case",
+    RENEWAL: "due",
+}
+"""Which of an event's data tells journeys of this kind apart; a customer has one of any other."""
+
 PASSED_ON = {
     "complaint.opened": ("case", "severity"),
     "complaint.reopened": ("case", "severity"),
@@ -59,22 +59,12 @@ PASSED_ON = {
     "contract.renewal_due": ("due",),
     "milestone.reached": ("name",),
     "purchase.made": ("product", "amount"),
+    "feedback.given": ("score",),
 }
 """The data that journeys may see; anything else, free text above all, stays in the journal."""
 
-TEXT_MAXIMUM = 64
-CASE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 RPC_TIMEOUT = timedelta(milliseconds=500)
 HAND_OVER_SECONDS = 1.5
-
-CAREFUL_TERMS = HoldTerms(
-    name=COMPLAINT,
-    purposes=(SALES,),
-    tags=(COMMERCIAL,),
-    cool_down=timedelta(days=7),
-    maximum=timedelta(days=180),
-)
-"""For a bundle that says nothing about complaints: silence all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,20 +163,36 @@ def heard(event: Event) -> Heard:
     data = {name: _plain(event.data[name]) for name in allowed if name in event.data}
     if "case" in data:
         data["case"] = case_of(event)
-    name = f"{event.source}\n{event.id}"
-    key = hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+    key = key_of(event.source, event.id)
     return Heard(key=key, type=event.type, at=event.at, seq=event.seq, data=data)
 
 
 def opening(site: Site, event: Event, bundle: Bundle, route: Route) -> Opening:
     """The input of a journey that this event opens."""
-    return Opening(
-        customer=event.customer,
+    return new_opening(
         kind=route.kind,
-        journey=route.journey_id,
+        customer=event.customer,
+        name=name_of(event, NAMED_BY.get(route.kind, "")),
         clock=JourneyClock(anchor=site.clock.anchor, lapse=site.clock.lapse),
         event=heard(event),
-        terms=terms_of(route.kind, bundle) if route.kind == COMPLAINT else None,
+        bundle=bundle,
+    )
+
+
+def new_opening(
+    *, kind: str, customer: str, name: str, clock: JourneyClock, event: Heard, bundle: Bundle
+) -> Opening:
+    """The input of a journey that begins now."""
+    return Opening(
+        customer=customer,
+        kind=kind,
+        journey=journey_id(kind, customer, name),
+        clock=clock,
+        event=event,
+        terms=terms_of(kind, bundle) if kind == COMPLAINT else None,
+        name=name,
+        openers=tuple(one for one, opened, starts in TABLE if opened == kind and starts),
+        edition=EDITION,
     )
 
 
@@ -195,41 +201,12 @@ def first_state(event: Event, route: Route) -> JourneyState:
     return JourneyState(id=route.journey_id, kind=route.kind, stage="started", since=event.at)
 
 
-def terms_of(kind: str, bundle: Bundle) -> HoldTerms:
-    """The terms of the holds of a kind of journey."""
-    return bundle.holds.get(kind, CAREFUL_TERMS)
-
-
-def case_of(event: Event) -> str:
-    """The case of a complaint, an odd one as a short hash. Raises InvalidEvent without one."""
-    case = str(event.data.get("case") or "")
-    if not case:
-        raise InvalidEvent(f"{event.type} needs data.case: the number of the complaint")
-    if CASE.fullmatch(case):
-        return case
-    return "x" + hashlib.blake2b(case.encode(), digest_size=8).hexdigest()
-
-
-def due_of(event: Event) -> date:
-    """The due date of a contract. Raises InvalidEvent when it is not a date."""
-    text = str(event.data.get("due") or "")
-    try:
-        return date.fromisoformat(text[:10])
-    except ValueError:
-        raise InvalidEvent(
-            f"{event.type} needs data.due as a date such as 2027-01-31, not {text[:TEXT_MAXIMUM]!r}"
-        ) from None
-
-
 def _journey_ids(
     kind: str, starts: bool, event: Event, journeys: Sequence[JourneyState]
 ) -> tuple[str, ...]:
-    if kind == ONBOARDING:
-        return (f"onboarding:{event.customer}",)
-    if kind == COMPLAINT:
-        return (f"complaint:{event.customer}:{case_of(event)}",)
-    if starts:
-        return (f"renewal:{event.customer}:{due_of(event).isoformat()}",)
+    key = NAMED_BY.get(kind, "")
+    if starts or not key or key in event.data:
+        return (journey_id(kind, event.customer, name_of(event, key)),)
     return tuple(journey.id for journey in journeys if journey.kind == kind)
 
 
@@ -243,30 +220,15 @@ async def _deliver(client: Client, site: Site, event: Event, bundle: Bundle, rou
 async def _start(
     client: Client, site: Site, event: Event, opening: Opening, bundle: Bundle
 ) -> None:
-    memo: dict[str, object] = {"customer": event.customer, "kind": opening.kind}
     hold = hold_for(event, bundle)
-    if hold:
-        memo["hold"] = hold
-    await client.start_workflow(
-        opening.kind,
+    await start(
+        client,
+        site.task_queue,
         opening,
-        id=opening.journey,
-        task_queue=site.task_queue,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        start_signal=steps.EVENT,
-        start_signal_args=[opening.event],
-        memo=memo,
-        search_attributes=TypedSearchAttributes(
-            [
-                SearchAttributePair(search_attributes.KIND, opening.kind),
-                SearchAttributePair(search_attributes.CUSTOMER, opening.customer),
-                SearchAttributePair(search_attributes.STAGE, "started"),
-            ]
-        ),
-        static_summary=opening.title,
-        static_details=f"Opened by {event.type} at {event.at:%Y-%m-%d %H:%M} UTC.",
-        rpc_timeout=RPC_TIMEOUT,
+        first=opening.event,
+        memo={"hold": hold} if hold else {},
+        again=True,
+        patience=RPC_TIMEOUT,
     )
 
 

@@ -21,9 +21,11 @@ CUSTOMER = SearchAttributeKey.for_keyword("Customer")
 STAGE = SearchAttributeKey.for_keyword("Stage")
 OWNER = SearchAttributeKey.for_keyword("Owner")
 WAITING_FOR = SearchAttributeKey.for_keyword("WaitingFor")
+ATTENTION = SearchAttributeKey.for_keyword("Attention")
+"""What an operator has to look at: `paused`, `set aside` or `failed`."""
 DUE = SearchAttributeKey.for_datetime("Due")
 
-KEYWORDS = (KIND, CUSTOMER, STAGE, OWNER, WAITING_FOR)
+KEYWORDS = (KIND, CUSTOMER, STAGE, OWNER, WAITING_FOR, ATTENTION)
 TIMES = (DUE,)
 """A Temporal on SQLite or PostgreSQL allows ten keywords and three times in all."""
 

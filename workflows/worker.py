@@ -34,11 +34,20 @@ PASSED_THROUGH = (
     "workflows.board",
     "workflows.calls",
     "workflows.clock",
+    "workflows.holding",
     "workflows.inbox",
     "workflows.journey",
+    "workflows.lasting",
+    "workflows.life",
+    "workflows.offers",
+    "workflows.operated",
+    "workflows.orders",
+    "workflows.people",
     "workflows.search_attributes",
+    "workflows.speaking",
     "workflows.standing",
     "workflows.steps",
+    "workflows.waiting",
 )
 """Pure modules that all runs share instead of importing them each for itself."""
 

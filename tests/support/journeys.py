@@ -17,6 +17,7 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -40,6 +41,10 @@ POLLS = 1_000
 POLLS_BEFORE_PUSH = 150
 PUSH = timedelta(seconds=11)
 RELAYS = 5
+QUERY_PATIENCE = timedelta(seconds=1)
+ANSWERS_LATER = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
+"""A time-skipping Temporal may refuse a workflow task over which time was skipped: its repetition
+waits for the clock."""
 
 
 def binary(name: str) -> str:
@@ -175,7 +180,17 @@ class Customer:
 
     async def progress(self, name: str) -> Progress:
         """Where a journey stands."""
-        return await self.journey(name).query("progress", result_type=Progress)
+        handle = self.journey(name)
+        async for _ in self.world.moments():
+            try:
+                return await handle.query(
+                    "progress", result_type=Progress, rpc_timeout=QUERY_PATIENCE
+                )
+            except RPCError as error:
+                if error.status not in ANSWERS_LATER or not self.world.env.supports_time_skipping:
+                    raise
+                await self.world.env.sleep(PUSH)
+        raise AssertionError(f"{name} never answered")
 
     async def in_stage(self, name: str, stage: str) -> Progress:
         """Where a journey stands once it is in this stage and waits."""

@@ -1,0 +1,73 @@
+"""How journeys start: their input, and Temporal's start that joins the one that runs already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+
+from engine.catalog import Bundle, HoldTerms
+from engine.holds import COMMERCIAL, SALES
+from workflows import search_attributes, steps
+from workflows.steps import Heard, Opening
+
+COMPLAINT = "complaint"
+
+CAREFUL_TERMS = HoldTerms(
+    name=COMPLAINT,
+    purposes=(SALES,),
+    tags=(COMMERCIAL,),
+    cool_down=timedelta(days=7),
+    maximum=timedelta(days=180),
+)
+"""For a bundle that says nothing about complaints: silence all the same."""
+
+
+def terms_of(kind: str, bundle: Bundle) -> HoldTerms:
+    """The terms of the holds of a kind of journey."""
+    return bundle.holds.get(kind, CAREFUL_TERMS)
+
+
+async def start(
+    client: Client,
+    queue: str,
+    opening: Opening,
+    *,
+    first: Heard,
+    memo: Mapping[str, object],
+    again: bool,
+    patience: timedelta,
+) -> None:
+    """Start a journey, or join the one of its id that runs; either hears `first`.
+
+    One that has ended starts once more if `again`. Raises RPCError, and WorkflowAlreadyStartedError
+    for one that has ended and must not start again.
+    """
+    reuse = WorkflowIDReusePolicy
+    attributes = (
+        SearchAttributePair(search_attributes.KIND, opening.kind),
+        SearchAttributePair(search_attributes.CUSTOMER, opening.customer),
+        SearchAttributePair(search_attributes.STAGE, "started"),
+    )
+    await client.start_workflow(
+        opening.kind,
+        opening,
+        id=opening.journey,
+        task_queue=queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        id_reuse_policy=reuse.ALLOW_DUPLICATE if again else reuse.REJECT_DUPLICATE,
+        start_signal=steps.EVENT,
+        start_signal_args=[first],
+        memo={"customer": opening.customer, "kind": opening.kind, **memo},
+        search_attributes=TypedSearchAttributes(list(attributes)),
+        static_summary=opening.title,
+        static_details=f"Opened by {opening.event.type} at {opening.event.at:%Y-%m-%d %H:%M} UTC.",
+        rpc_timeout=patience,
+    )

@@ -1,0 +1,99 @@
+"""The steps of a journey that wait: for events, for time, for business hours, while paused."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+
+from workflows.operated import Operated
+from workflows.steps import Heard
+
+
+class Waiting(Operated):
+    """Each wait shows what is awaited and until when, and ends early if an operator says so."""
+
+    async def wait_for(
+        self,
+        *types: str,
+        what: str,
+        within: timedelta | None = None,
+        until: datetime | None = None,
+    ) -> Heard | None:
+        """The next event of these types, an earlier unread one first; None once time is over.
+
+        `what` is awaited in the words of the business: operators read "waits for" before it. An
+        operator may skip the wait, as if its time were over, or extend it.
+        """
+        self._must_hear(types)
+        if within is not None:
+            until = self.now + within
+        if not self._kept.paused:
+            heard = self._read(types)
+            if heard or (until is not None and until <= self.now):
+                return heard
+        await self._await(what, until, lambda: self._inbox.has(types))
+        return self._read(types)
+
+    async def sleep(self, wait: timedelta, *, what: str = "time to pass") -> None:
+        """Let time pass."""
+        await self.wait_for(within=wait, what=what)
+
+    # Inside
+
+    @abstractmethod
+    async def _obey(self) -> None:
+        """Does what operators want of the step that runs; returns when it may go on."""
+
+    async def _await(self, what: str, until: datetime | None, over: Callable[[], bool]) -> bool:
+        """Wait, visibly, until it is over, or its time has come; True if it was skipped."""
+        planned, until = until, self._extended(what, until)
+        while True:
+            self._board = self._board.awaiting(what, until)
+            await self._show()
+            left = None if until is None else max(self.clock.wall(until - self.now), timedelta())
+            with suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda: self._rung or (not self._kept.paused and over()),
+                    timeout=left,
+                    timeout_summary=what,
+                )
+            await self._obey()
+            until = self._extended(what, planned)
+            if over() or self._skip or (until is not None and until <= self.now):
+                break
+        return self._waited()
+
+    def _extended(self, what: str, planned: datetime | None) -> datetime | None:
+        """The deadline of a wait, as an operator may have moved it."""
+        for moved in self._kept.extensions:
+            if moved.what == what and moved.planned == planned:
+                return moved.until
+        return planned
+
+    def _waited(self) -> bool:
+        """A wait is over; a deadline that was moved is forgotten once it has passed."""
+        skipped, self._skip = self._skip is not None, None
+        self._board = self._board.awaiting("", None)
+        left = tuple(one for one in self._kept.extensions if one.until > self.now)
+        if left != self._kept.extensions:
+            self._kept = replace(self._kept, extensions=left)
+        return skipped
+
+    def _read(self, types: Sequence[str]) -> Heard | None:
+        """The earliest unread event of these types; what comes of it is this event's doing."""
+        heard = self._inbox.first(types)
+        if heard is not None:
+            self._since_mark.append(heard)
+        self._handling = heard
+        return heard
+
+    def _must_hear(self, types: Sequence[str]) -> None:
+        deaf = [one for one in types if not self._inbox.listens_to(one)]
+        if deaf:
+            name = type(self).__name__
+            raise ValueError(f"{name} waits for {', '.join(deaf)}: add it to {name}.hears")
