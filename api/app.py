@@ -12,8 +12,11 @@ from typing import Protocol
 
 import uvloop
 from fastapi import FastAPI, Response
+from starlette.types import ASGIApp
 
 from api import contract, errors, server
+from api.admission import Admission
+from api.batches import Batches
 from api.checks import readiness
 from api.customer_view import CustomerView
 from api.customers import (
@@ -27,7 +30,7 @@ from api.customers import (
     Silences,
 )
 from api.decision_reply import DecisionReply
-from api.decisions import Decider, DecisionRequest, Decisions
+from api.decisions import Decider, Decisions
 from api.events import Accepts, EventRoutes, EventSent, EventsReply
 from api.explanation_reply import DecisionRecord, ReplayReply, SilencedReply, WhyNotReply
 from api.explanations import Asked, Explanations, Records
@@ -41,8 +44,9 @@ from api.journeys import (
 )
 from api.knowledge import LedgerKnowledge
 from api.memberships import MembershipChange, MembershipReply, MembershipRoutes, Memberships
-from api.metrics import CountInFlight, Metrics
+from api.metrics import Metrics, limited
 from api.outcomes import OutcomeReply, OutcomeRequest, OutcomeRoutes, Outcomes
+from api.questions import DecisionRequest
 from api.readiness import Readiness
 from api.replaying import Named, bundles_of
 from api.security import BodyLimit, RawPath
@@ -115,8 +119,15 @@ class Parts:
     metrics: Metrics = field(default_factory=Metrics)
 
 
-def create_app(parts: Parts) -> FastAPI:
-    """The app over parts that are open; whoever opened them closes them."""
+def create_door(parts: Parts) -> ASGIApp:
+    """All routes over parts that are open; whoever opened them closes them."""
+    decisions = decisions_of(parts)
+    app = create_app(parts, decisions)
+    return DecisionsFirst(app, decisions.answer, parts.metrics.deciding)
+
+
+def create_app(parts: Parts, decisions: Decisions) -> FastAPI:
+    """The app behind the one route that is answered in front of it."""
     app = FastAPI(
         title="Tactful",
         version=product_version(),
@@ -124,23 +135,20 @@ def create_app(parts: Parts) -> FastAPI:
         redirect_slashes=False,
     )
     errors.install(app)
-    for routes in routes_of(parts):
+    for routes in (decisions, *routes_of(parts, decisions)):
         app.include_router(routes.router())
     add_metrics(app, parts.metrics)
     app.add_middleware(BodyLimit)
     app.add_middleware(RawPath)
-    app.add_middleware(CountInFlight, in_flight=parts.metrics.in_flight)
-    app.add_middleware(
-        DecisionsFirst, answer=decisions_of(parts).answer, in_flight=parts.metrics.in_flight
-    )
+    app.add_middleware(Admission, in_flight=parts.metrics.others)
     contract.describe(app, SHOWN)
     return app
 
 
 def routes_of(
-    parts: Parts,
+    parts: Parts, decisions: Decisions
 ) -> tuple[
-    Decisions
+    Batches
     | Explanations
     | OutcomeRoutes
     | EventRoutes
@@ -150,10 +158,10 @@ def routes_of(
     | Readiness,
     ...,
 ]:
-    """All routes, each wired to the parts that it needs."""
+    """All other routes, each wired to the parts that it needs."""
     customers, bundle, now, metrics = parts.customers, parts.bundle, parts.now, parts.metrics
     return (
-        decisions_of(parts),
+        Batches(decisions.answer, metrics.batches),
         Explanations(
             site=parts.site,
             records=parts.records,
@@ -237,7 +245,8 @@ async def serve_on(listening: socket.socket, settings: Settings, ready: Callable
     """Open the parts, serve them, close them."""
     async with open_parts(site(settings)) as stack:
         await warm_up(stack)
-        await server.run(create_app(wired(stack)), listening, ready)
+        metrics = limited(settings.max_in_flight)
+        await server.run(create_door(wired(stack, metrics)), listening, ready)
 
 
 async def warm_up(stack: StackParts) -> None:

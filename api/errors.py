@@ -54,6 +54,12 @@ class InvalidField(errors.InvalidInput):
     code = "invalid_field"
 
 
+class Busy(errors.Unavailable):
+    """A request on top of as many as a process answers at the same time."""
+
+    code = "busy"
+
+
 STATUSES: Mapping[type[errors.TactfulError], tuple[int, str]] = {
     errors.TactfulError: (500, "Internal error"),
     errors.InvalidInput: (422, "Invalid input"),
@@ -78,6 +84,7 @@ STATUSES: Mapping[type[errors.TactfulError], tuple[int, str]] = {
     errors.InvalidBundle: (500, "Invalid bundle"),
     errors.InvalidModel: (500, "Invalid model"),
     errors.StackError: (500, "Stack error"),
+    Busy: (503, "Too many requests at once"),
     MalformedJson: (400, "Malformed JSON"),
     BodyTooLarge: (413, "Body too large"),
     UnsupportedMediaType: (415, "Unsupported media type"),

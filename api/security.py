@@ -13,7 +13,8 @@ from api.errors import BodyTooLarge, problem_of, respond
 
 BODY_BYTES = 64 * 1024
 EVENT_BATCH_BYTES = 1024 * 1024
-DECISION_BATCH_BYTES = 16 * 1024 * 1024
+BY_THE_LINE = "/v1/decisions:batch"
+"""A body of any length: it is limited line by line, and read as it is answered."""
 
 
 class BodyLimit:
@@ -26,7 +27,11 @@ class BodyLimit:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
+        if (
+            scope["type"] != "http"
+            or scope["method"] in ("GET", "HEAD")
+            or scope["path"] == BY_THE_LINE
+        ):
             return await self.app(scope, receive, send)
         headers = Headers(scope=scope)
         limit = body_limit(scope["path"], headers)
@@ -39,8 +44,6 @@ class BodyLimit:
 
 def body_limit(path: str, headers: Mapping[str, str]) -> int:
     """How many bytes the body of a request may have."""
-    if path == "/v1/decisions:batch":
-        return DECISION_BATCH_BYTES
     batched = headers.get("content-type", "").strip().lower().startswith(BATCHED)
     return EVENT_BATCH_BYTES if batched and path == "/v1/events" else BODY_BYTES
 

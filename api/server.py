@@ -5,17 +5,30 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import cast
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.front import ARRIVED
 from engine.errors import StackError
 
 BACKLOG = 2048
 GRACE_SECONDS = 5
 KEEP_ALIVE_SECONDS = 30
+
+
+class TellsArrival(HttpToolsProtocol):
+    """Uvicorn's protocol that notes when a request had arrived, however long it then waits."""
+
+    def on_message_complete(self) -> None:
+        """The last byte of a request is here."""
+        cast("dict[str, object]", self.scope)[ARRIVED] = time.perf_counter()
+        super().on_message_complete()
 
 
 class Server(uvicorn.Server):
@@ -49,11 +62,11 @@ def listen(host: str, port: int) -> socket.socket:
         raise StackError(f"the API can't listen on {host}:{port}: {error.strerror}") from None
 
 
-async def run(app: FastAPI, listening: socket.socket, ready: Callable[[], None]) -> None:
+async def run(app: ASGIApp, listening: socket.socket, ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is under way."""
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=TellsArrival,
         loop="none",
         lifespan="off",
         log_config=None,

@@ -29,6 +29,8 @@ PREFIX = "TACTFUL_"
 CONFIG_VARIABLE = PREFIX + "CONFIG"
 DEVELOPMENT_SECRET = "whsec_" + base64.b64encode(b"for development, never elsewhere").decode()
 
+MOST_IN_FLIGHT = 64
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -50,6 +52,7 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: Port = 8000
     api_url: str | None = None
+    max_in_flight: Annotated[int, Field(ge=1)] = MOST_IN_FLIGHT
     redis_url: str | None = None
     redis_port: Port = 6399
     redis_binary: Path | None = None

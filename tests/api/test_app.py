@@ -8,7 +8,8 @@ from typing import Any, cast
 
 from fastapi.routing import APIRoute
 
-from api.app import create_app
+from api.app import create_app, decisions_of
+from engine.timings import Timings
 from tests.support.doors import FakeStack, door
 
 CONTRACT = {
@@ -52,7 +53,8 @@ async def test_the_document_lists_every_route_of_the_contract() -> None:
 
 
 def test_the_app_has_no_route_that_the_document_hides() -> None:
-    app = create_app(FakeStack().parts())
+    parts = FakeStack().parts()
+    app = create_app(parts, decisions_of(parts))
     documented = {path for _, path in CONTRACT}
     routes = [route for route in app.routes if isinstance(route, APIRoute)]
     assert {route.path for route in routes} <= documented
@@ -138,5 +140,21 @@ async def test_decisions_are_counted_by_level_and_channel() -> None:
     assert 'tactful_decisions_total{channel="web",level="full"} 2.0' in reply.text
     assert 'tactful_decisions_total{channel="email",level="full"} 1.0' in reply.text
     assert "tactful_decision_seconds_count 3.0" in reply.text
-    assert "tactful_requests_in_flight 1.0" in reply.text
+    assert 'tactful_requests_in_flight{kind="decision"} 0.0' in reply.text
     assert "made-up" not in reply.text
+
+
+async def test_every_stage_of_a_decision_has_a_histogram() -> None:
+    stack = FakeStack(timings=Timings(read=0.002, score=0.00005, decide=0.0002, commit=3.0))
+    async with door(stack) as client:
+        for _ in range(2):
+            await client.post("/v1/decisions", json={"customer": "a", "channel": "web"})
+        text = (await client.get("/metrics")).text
+    assert "tactful_decision_seconds_count 2.0" in text
+    for stage, seconds in (("read", 0.004), ("score", 0.0001), ("decide", 0.0004), ("commit", 6.0)):
+        assert f'tactful_decision_stage_seconds_count{{stage="{stage}"}} 2.0' in text
+        assert f'tactful_decision_stage_seconds_sum{{stage="{stage}"}} {seconds}' in text
+    reached = {'le="0.001"': 0, 'le="0.0025"': 2, 'le="+Inf"': 2}
+    for bound, count in reached.items():
+        assert f'tactful_decision_stage_seconds_bucket{{{bound},stage="read"}} {count}.0' in text
+    assert 'tactful_decision_stage_seconds_bucket{le="2.5",stage="commit"} 0.0' in text

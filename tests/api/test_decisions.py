@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import fields, replace
 from typing import Any
 
 import httpx
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from engine.errors import JournalUnavailable, RequestIdReused
+from api.batches import AT_ONCE
+from api.decision_reply import render
+from api.questions import Questions
+from engine.errors import InvalidInput, JournalUnavailable, RequestIdReused
 from engine.ledger.references import reference
 from engine.live import Answer, Ask
-from engine.types import Level, Placement
+from engine.types import Level, Offer, Placement
 from tests.support.builders import KEY
 from tests.support.doors import DECISION_ID, FakeStack, a_decision, door
 
@@ -95,6 +101,65 @@ async def test_the_question_reaches_the_engine_whole() -> None:
     assert ask.placements == (Placement(name="hero"), Placement(name="rail", limit=3))
     assert ask.context == {"page": "billing", "basket": {"items": [1, 2.5, None]}}
     assert (ask.deadline_ms, ask.explain, ask.dry_run, ask.request_id) == (20, True, True, "r1")
+
+
+def test_every_part_of_an_offer_is_shown() -> None:
+    told = orjson.loads(render("a", a_decision(), 0.1, explain=False))
+    [offer] = told["placements"]["main"]
+    assert set(offer) == {each.name for each in fields(Offer)}
+
+
+async def test_a_question_asked_again_is_the_same_question_of_another_customer() -> None:
+    stack = FakeStack()
+    body = {**ASKED, "placements": [{"name": "hero"}], "context": {"page": "billing"}}
+    async with door(stack) as client:
+        for customer in ("a", "b"):
+            await client.post("/v1/decisions", json={**body, "customer": customer})
+    first, second = stack.changes
+    assert (first.customer, second.customer) == (reference(KEY, "a"), reference(KEY, "b"))
+    assert first.placements is second.placements
+    assert replace(first, customer="") == replace(second, customer="")
+
+
+@pytest.mark.parametrize("spoiled", [1, 1.0, True, "1", None])
+async def test_what_only_looks_like_a_question_asked_before_is_checked_on_its_own(
+    spoiled: Any,
+) -> None:
+    stack = FakeStack()
+    good, other = ({**ASKED, "placements": [{"name": "a", "limit": each}]} for each in (1, spoiled))
+    async with door(stack) as client:
+        assert (await client.post("/v1/decisions", json=good)).status_code == 200
+        reply = await client.post("/v1/decisions", json=other)
+        again = await client.post("/v1/decisions", json=other)
+    wanted = 200 if type(spoiled) is int else 422
+    assert (reply.status_code, again.status_code) == (wanted, wanted)
+
+
+@given(st.text(max_size=3) | st.integers(-9, 9) | st.none() | st.just({"type": "email", "id": "x"}))
+def test_a_known_question_takes_the_customers_that_a_new_one_takes(customer: Any) -> None:
+    body = orjson.dumps({**ASKED, "customer": customer})
+    known = Questions()
+    known.read(orjson.dumps(ASKED))
+    told = [_read(questions, body) for questions in (Questions(), known)]
+    assert told[0] == told[1]
+
+
+def _read(questions: Questions, body: bytes) -> Any:
+    try:
+        return questions.read(body)
+    except InvalidInput as error:
+        return str(error)
+
+
+async def test_more_than_is_remembered_is_answered_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("api.questions._KNOWN_QUESTIONS", 2)
+    stack = FakeStack()
+    async with door(stack) as client:
+        for n in (1, 2, 3, 1):
+            await client.post("/v1/decisions", json={**ASKED, "context": {"n": n}})
+    assert [ask.context["n"] for ask in stack.changes] == [1, 2, 3, 1]
 
 
 async def test_candidates_come_only_when_asked_for() -> None:
@@ -353,7 +418,7 @@ async def test_a_batch_keeps_few_decisions_in_flight() -> None:
 
     async with door(Counting()) as client:
         await batch(client, b"\n".join([orjson.dumps(ASKED)] * 500))
-    assert 1 < Counting.most <= 32
+    assert 1 < Counting.most <= AT_ONCE
 
 
 async def batch(client: httpx.AsyncClient, body: bytes) -> httpx.Response:

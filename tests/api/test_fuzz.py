@@ -12,7 +12,7 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.app import create_app
+from api.app import create_door
 from tests.support.doors import DECISION_ID, FakeStack, a_cloud_event, door
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
@@ -57,7 +57,7 @@ CALLS: tuple[tuple[str, str, str, Mapping[str, Any]], ...] = (
 )
 
 STACK = FakeStack()
-TRANSPORT = httpx.ASGITransport(create_app(STACK.parts()), raise_app_exceptions=False)
+TRANSPORT = httpx.ASGITransport(create_door(STACK.parts()), raise_app_exceptions=False)
 
 
 def as_json(value: Any) -> bytes:

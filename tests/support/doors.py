@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from api.app import Parts, create_app
+from api.app import Parts, create_door
 from api.journeys import JourneyRun
 from api.readiness import Check, Readiness
 from engine.catalog import Bundle, Channel, Purpose, Scope
@@ -21,6 +21,7 @@ from engine.ledger.outcomes import Outcome, Told
 from engine.ledger.references import reference
 from engine.ledger.site import Site
 from engine.live import Answer, Ask, request_of
+from engine.timings import Timings
 from engine.types import (
     Candidate,
     Decision,
@@ -141,6 +142,7 @@ class FakeStack:
     """Everything behind the doors. `changes` holds all that was asked to be done, in order."""
 
     decision: Decision = field(default_factory=a_decision)
+    timings: Timings = field(default_factory=Timings)
     error: TactfulError | None = None
     accepted: Accepted = ACCEPTED
     record: bytes | None = None
@@ -180,7 +182,7 @@ class FakeStack:
     async def decide(self, ask: Ask) -> Answer:
         self._fail()
         self.changes.append(ask)
-        return Answer(decision=self.decision, took_ms=0.81234)
+        return Answer(decision=self.decision, took_ms=0.81234, timings=self.timings)
 
     async def accept(self, events: Sequence[Event]) -> Accepted:
         self._fail()
@@ -260,7 +262,7 @@ class FakeStack:
 @asynccontextmanager
 async def door(stack: FakeStack) -> AsyncGenerator[httpx.AsyncClient]:
     """A client of the app over this stack; what breaks inside is answered as a server would."""
-    transport = httpx.ASGITransport(create_app(stack.parts()), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(create_door(stack.parts()), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://tactful") as client:
         yield client
 
