@@ -69,18 +69,20 @@ class Ranked:
         return self.weighed.place.action
 
 
-_weighed_as, _ranked_as = maker(Weighed), maker(Ranked)
+weighed_as, ranked_as = maker(Weighed), maker(Ranked)
 
 
 def weigh(places: Sequence[Place], moment: Moment) -> list[Weighed]:
     """The worth of each action, the most promising first: by prior x C x V x L, then by name."""
-    context, influence = _context_weights(moment), influences(moment)
+    weights = moment.bundle.context_weights
+    context = in_context(moment, [one.condition(moment.lookup) is True for one in weights])
+    influence = influences(moment)
     behind = boosts(places, moment)
     in_force = {*context, *influence}
     found = [
         plain(place, moment)
         if in_force.isdisjoint(place.targets) and place.action.name not in behind
-        else _weighed(place, moment, context, influence, behind)
+        else weighed(place, moment, context, influence, behind)
         for place in places
     ]
     return sorted(found, key=_promise)
@@ -93,32 +95,42 @@ def _promise(one: Weighed) -> tuple[float, str]:
 
 def plain(place: Place, moment: Moment) -> Weighed:
     """The worth of one action apart from context and influencers: what a fallback ranks by."""
-    always = place.once("weighed", _always)
-    return always or _worth(place, _own_value(place.action, moment.lookup), place.levers, {})
+    return always(place) or of_value(place, _own_value(place.action, moment.lookup))
+
+
+def of_value(place: Place, own: float | None) -> Weighed:
+    """The same, where the action's own value is at hand; None if it is not known."""
+    return _worth(place, own, place.levers, {})
+
+
+def always(place: Place) -> Weighed | None:
+    """The same for an action whose value is the same for everybody; None if it is not."""
+    return place.once("weighed", _always)
 
 
 def _always(place: Place) -> Weighed | None:
-    """The same for an action whose value is the same for everybody; None if it is not."""
     if place.action.value.names:
         return None
     return _worth(place, _own_value(place.action, lambda _: None), place.levers, {})
 
 
-def _context_weights(moment: Moment) -> Percents:
+def in_context(moment: Moment, holds: Sequence[bool]) -> Percents:
+    """The context weights, as far as they hold: by target, then by name."""
     added: dict[str, dict[str, float]] = {}
-    for weight in moment.bundle.context_weights:
-        if weight.condition.evaluate(moment.lookup) is True:
+    for weight, is_so in zip(moment.bundle.context_weights, holds, strict=True):
+        if is_so:
             _add(added.setdefault(weight.target, {}), {f"context:{weight.name}": weight.percent})
     return added
 
 
-def _weighed(
+def weighed(
     place: Place,
     moment: Moment,
     context: Percents,
     influence: Percents,
     behind: Mapping[str, float],
 ) -> Weighed:
+    """The worth of one action, with context, influencers and volumes behind their minimum."""
     in_context = _listened(context, place.targets)
     if (boost := behind.get(place.action.name)) is not None:
         in_context[_BOOST] = boost
@@ -135,7 +147,7 @@ def _worth(
     always = in_levers is place.levers
     lever = place.once("lever", _own_lever) if always else factor(in_levers.values())
     value = _valued(own, place.purpose)
-    return _weighed_as(
+    return weighed_as(
         place=place,
         context_weight=context_weight,
         value=value,
@@ -205,7 +217,7 @@ def rank(weighed: Weighed, chance: Chance, arm: Arm = Arm.BEST) -> Ranked:
         priority = final
     elif final != known:
         priority = round(final * weighed.worth, DECIMALS)
-    return _ranked_as(weighed=weighed, chance=chance, priority=priority, steady=steady)
+    return ranked_as(weighed=weighed, chance=chance, priority=priority, steady=steady)
 
 
 def in_order(ranked: Iterable[Ranked]) -> list[Ranked]:

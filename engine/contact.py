@@ -24,14 +24,14 @@ _SHORTEST_HISTORY = timedelta(days=1)
 
 def limited(place: Place, moment: Moment) -> Drop | None:
     """The limit that stays full for longest, and when it frees; None when all have room."""
-    full = moment.once("full", _full)
-    if not full:
+    taken = full(moment)
+    if not taken:
         return None
     found = [
         (until, limit.name, limit.maximum)
         for limit in place.limits
-        if limit.name in full
-        and (until := full[limit.name].get(subject(limit.per, place.action))) is not None
+        if limit.name in taken
+        and (until := taken[limit.name].get(subject(limit.per, place.action))) is not None
     ]
     if not found:
         return None
@@ -62,11 +62,15 @@ def crowded_out(place: Place, moment: Moment, before: Sequence[Place]) -> Drop |
 
 def awake(moment: Moment) -> bool:
     """Whether any limit is full."""
-    return bool(moment.once("full", _full))
+    return bool(full(moment))
+
+
+def full(moment: Moment) -> Mapping[str, Mapping[str, datetime]]:
+    """The limits that are full on this channel: for what, and until when."""
+    return moment.once("full", _full)
 
 
 def _full(moment: Moment) -> Mapping[str, Mapping[str, datetime]]:
-    """The limits that are full on this channel: for what, and until when."""
     full: dict[str, dict[str, datetime]] = {}
     for limit in moment.bundle.limits:
         if not _binds(limit, moment):

@@ -54,9 +54,14 @@ def below_margin(place: Place, moment: Moment) -> Iterator[Drop]:
         applies = floor.condition(moment.lookup)
         if applies is False:
             continue
-        unknown = applies is None or margin is None
-        yield Drop(
-            stage=Stage.SUITABILITY,
-            rule=f"margin:{floor.name}",
-            detail=f"not known: {floor.because}" if unknown else floor.because,
-        )
+        failed, unknown = floor_drops(floor)
+        yield unknown if applies is None or margin is None else failed
+
+
+def floor_drops(floor: MarginFloor) -> tuple[Drop, Drop]:
+    """What an action is dropped for that does not reach a floor, and that perhaps does not."""
+    failed, unknown = (
+        Drop(stage=Stage.SUITABILITY, rule=f"margin:{floor.name}", detail=detail)
+        for detail in (floor.because, f"not known: {floor.because}")
+    )
+    return failed, unknown

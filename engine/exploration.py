@@ -34,7 +34,7 @@ class Chance:
     strength: float = 0.0
 
 
-_chance = maker(Chance)
+chance_as = maker(Chance)
 
 
 def arm_of(request: Request, exploration: Exploration) -> Arm:
@@ -63,7 +63,7 @@ def chance(
         final = round(_drawn(known, strength, request.seed, action.name), DECIMALS)
     else:
         final = known
-    return _chance(model=score, smoothed=known, final=final, evidence=evidence, strength=strength)
+    return chance_as(model=score, smoothed=known, final=final, evidence=evidence, strength=strength)
 
 
 def as_given(propensity: float) -> Chance:

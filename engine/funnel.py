@@ -19,7 +19,7 @@ from engine.arbitration import Ranked, Weighed
 from engine.catalog import Action, Treatment
 from engine.display import display
 from engine.moment import Moment, Verdicts
-from engine.placing import EMPATHETIC, Filled
+from engine.placing import EMPATHETIC, Filled, Ordered
 from engine.shelf import Place, shelf
 from engine.types import Arm, Drop, Level, Request, Scores, Stage
 
@@ -119,6 +119,10 @@ class Funnel:
                 yield from treatments.unfit(treatment, self.moment.lookup)
                 return
 
+    def unfit(self, place: Place) -> Drop | None:
+        """What stops the treatment that comes closest, where none fits."""
+        return next(self._unfit(place), None)
+
     def fit(self, place: Place, placement: str) -> Treatment | None:
         """The treatment of an action for a placement."""
         key = (place.action.name, placement)
@@ -155,7 +159,7 @@ class Funnel:
             scored = at < len(scores.acceptance)
             ranked = self._ranked(one, at, scores)
             parts[one.place.action.name] = ranked
-            drop = self._too_weak(ranked, level, scored)
+            drop = self.too_weak(ranked, level, scored)
             if drop is None:
                 kept.append(ranked)
             else:
@@ -172,7 +176,8 @@ class Funnel:
         chance = exploration.chance(action, score, evidence, self.request, self._terms, self.arm)
         return arbitration.rank(one, chance, self.arm)
 
-    def _too_weak(self, one: Ranked, level: Level, scored: bool) -> Drop | None:
+    def too_weak(self, one: Ranked, level: Level, scored: bool) -> Drop | None:
+        """What stops an action after scoring."""
         place = one.weighed.place
         action = place.action
         if level not in place.purpose.levels and level is not Level.STATIC:
@@ -188,7 +193,7 @@ class Funnel:
             drop = Drop(stage=Stage.DEADLINE, rule="not_scored", detail=detail)
         return drop or _below_threshold(action, one)
 
-    def fill(self, ordered: Sequence[Ranked]) -> Filled:
+    def fill(self, ordered: Ordered) -> Filled:
         """The offers by placement, with a fallback where nothing else is left."""
 
         def fit(one: Ranked, placement: str) -> Treatment | None:

@@ -33,6 +33,8 @@ __all__ = [
     "REQUEST_PARTS",
     "ROOTS",
     "Known",
+    "Names",
+    "all_names",
     "known_features",
     "names",
 ]
@@ -50,6 +52,17 @@ def names(
     features: Mapping[str, Scalar],
     scores: Mapping[str, float],
 ) -> Lookup:
+    """Looks up every name that an expression can use; None is unknown."""
+    return all_names(request, snapshot, bundle, features, scores).__getitem__
+
+
+def all_names(
+    request: Request,
+    snapshot: Snapshot,
+    bundle: Bundle,
+    features: Mapping[str, Scalar],
+    scores: Mapping[str, float],
+) -> Names:
     """Looks up every name that an expression can use; None is unknown.
 
     `features` are those that are fresh enough. Journeys and the past are unknown as long as the
@@ -57,10 +70,10 @@ def names(
     """
     if not ROOTS.keys().isdisjoint(snapshot.feature_times):
         features = {n: value for n, value in features.items() if n.split(".")[0] not in ROOTS}
-    return _Names(request, snapshot, bundle, features, scores).__getitem__
+    return Names(request, snapshot, bundle, features, scores)
 
 
-class _Names(dict[str, Scalar]):
+class Names(dict[str, Scalar]):
     """Features by name; every other name is found on its first use, and kept."""
 
     __slots__ = ("_bundle", "_depth", "_past", "_request", "_scores", "_snapshot")
@@ -168,14 +181,14 @@ def _part(journey: JourneyState, part: str, now: datetime) -> Scalar:
     return max(0, (now - journey.since).days) if part == "days_in_stage" else None
 
 
-ROOTS: Mapping[str, Callable[[_Names, str], Scalar]] = {
-    "age": _Names.age,
-    "context": _Names.context,
-    "history": _Names.history,
-    "journey": _Names.journey,
-    "model": _Names.score,
-    "request": _Names.request,
-    SEGMENT: _Names.segment,
-    VALUE: _Names.value,
+ROOTS: Mapping[str, Callable[[Names, str], Scalar]] = {
+    "age": Names.age,
+    "context": Names.context,
+    "history": Names.history,
+    "journey": Names.journey,
+    "model": Names.score,
+    "request": Names.request,
+    SEGMENT: Names.segment,
+    VALUE: Names.value,
 }
 """How names begin that are no features: no feature view may be called so."""

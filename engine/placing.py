@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from engine import contact, exploration, treatments, volumes
@@ -51,8 +51,26 @@ class _Package:
         return any(one.action.name == name for one, _ in self.said)
 
 
+class Ordered:
+    """What is ranked, the best first, and by its name."""
+
+    def __init__(self, ranked: Sequence[Ranked]) -> None:
+        self._ranked = ranked
+        self._by_name = {one.action.name: one for one in ranked}
+
+    def __len__(self) -> int:
+        return len(self._ranked)
+
+    def __getitem__(self, at: int) -> Ranked:
+        return self._ranked[at]
+
+    def named(self, name: str) -> Ranked | None:
+        """What is ranked under a name."""
+        return self._by_name.get(name)
+
+
 def fill(
-    ordered: Sequence[Ranked],
+    ordered: Ordered,
     placements: Sequence[Placement],
     moment: Moment,
     fit: Fit,
@@ -60,10 +78,9 @@ def fill(
 ) -> Filled:
     """The best offers for each placement in turn; no action is shown twice."""
     filled = Filled()
-    by_name = {one.action.name: one for one in ordered}
     for placement in placements:
         filled.placements[placement.name] = ()
-        _Shelf(placement, moment, fit, filled, by_name, arm).fill(ordered)
+        _Shelf(placement, moment, fit, filled, ordered, arm).fill()
     for name in filled.shown & filled.drops.keys():
         del filled.drops[name]
     return filled
@@ -78,27 +95,28 @@ class _Shelf:
         moment: Moment,
         fit: Fit,
         filled: Filled,
-        by_name: Mapping[str, Ranked],
+        ordered: Ordered,
         arm: Arm,
     ) -> None:
         self._placement = placement
         self._moment = moment
         self._fit = fit
         self._filled = filled
-        self._by_name = by_name
+        self._ordered = ordered
         self._arm = arm
         terms = moment.bundle.placements
         self._terms = terms.get(placement.name) or terms.get("*") or _ANY
 
-    def fill(self, ordered: Sequence[Ranked]) -> None:
-        for at, one in enumerate(ordered):
+    def fill(self) -> None:
+        for at in range(len(self._ordered)):
+            one = self._ordered[at]
             if len(self._offers) >= self._placement.limit:
                 break
             package = self._package(one)
             if isinstance(package, Drop):
                 self._filled.drops.setdefault(one.action.name, package)
             elif package is not None:
-                self._put(package, self._selection(one, ordered[at + 1 :]))
+                self._put(package, self._selection(at))
 
     @property
     def _offers(self) -> tuple[Offer, ...]:
@@ -124,7 +142,7 @@ class _Shelf:
         """The package with this action, and with all that it requires in turn; or what stops it."""
         if name in self._filled.shown or package.has(name):
             return package
-        one = self._by_name.get(name)
+        one = self._ordered.named(name)
         said = None if one is None else self._fit(one, self._placement.name)
         if one is None or said is None:
             return Drop(stage=Stage.PACKAGE, rule="no_member", detail=f"{name} can't be offered")
@@ -148,8 +166,9 @@ class _Shelf:
 
     def _before(self, package: _Package) -> tuple[Place, ...]:
         """What is offered already, in all placements, and with this one."""
-        shown = (self._by_name[name].place for name in self._filled.shown)
-        return (*shown, *(one.place for one, _ in package.said))
+        shown = (self._ordered.named(name) for name in self._filled.shown)
+        said = (one.place for one, _ in package.said)
+        return (*(one.place for one in shown if one is not None), *said)
 
     def _full(self, one: Ranked, package: _Package) -> Drop | None:
         """Why the placement takes no more, or no more of this kind."""
@@ -169,13 +188,14 @@ class _Shelf:
                 return Drop(stage=Stage.PLACEMENT, rule=f"most_per_{kind}", detail=detail)
         return None
 
-    def _selection(self, one: Ranked, others: Sequence[Ranked]) -> float:
+    def _selection(self, at: int) -> float:
         """How likely this came next: of all that could have, as if they were drawn anew."""
         if self._arm is Arm.BEST and not self._moment.bundle.exploration.thompson:
             return 1.0
+        one = self._ordered[at]
         rivals = [
             other
-            for other in others
+            for other in (self._ordered[later] for later in range(at + 1, len(self._ordered)))
             if other.action.mandatory == one.action.mandatory and self._could_come(other)
         ]
         contenders = [(each.chance, each.weighed.worth) for each in (one, *rivals)]

@@ -23,14 +23,14 @@ _WAITING = (ContactKind.DISPATCH, ContactKind.IMPRESSION)
 
 def suppressed(place: Place, moment: Moment) -> Drop | None:
     """The contact policy that silences an action for longest, if one does."""
-    silent = moment.once("silent", _silent)
-    if not silent:
+    asleep = silent(moment)
+    if not asleep:
         return None
     found = [
         (until, policy.name, policy.because)
         for policy in place.policies
-        if policy.name in silent
-        and (until := silent[policy.name].get(subject(policy.per, place.action))) is not None
+        if policy.name in asleep
+        and (until := asleep[policy.name].get(subject(policy.per, place.action))) is not None
     ]
     if not found:
         return None
@@ -40,11 +40,15 @@ def suppressed(place: Place, moment: Moment) -> Drop | None:
 
 def awake(moment: Moment) -> bool:
     """Whether a policy silences anything."""
-    return bool(moment.once("silent", _silent))
+    return bool(silent(moment))
+
+
+def silent(moment: Moment) -> Mapping[str, Mapping[str, datetime]]:
+    """The policies that silence something on this channel: what, and until when."""
+    return moment.once("silent", _silent)
 
 
 def _silent(moment: Moment) -> Mapping[str, Mapping[str, datetime]]:
-    """The policies that silence something on this channel: what, and until when."""
     silent: dict[str, dict[str, datetime]] = {}
     for policy in moment.bundle.policies:
         channels = policy.reach.channels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -53,6 +54,14 @@ def awake(moment: Moment) -> bool:
         return visit is not None
     most = max(visit.shown.values(), default=0)
     return terms.most_shown is not None and most >= terms.most_shown
+
+
+def touched(moment: Moment) -> Collection[str]:
+    """The actions that something happened to in this session, if that may silence anything."""
+    if not awake(moment):
+        return ()
+    visit = moment.once("visit", _visit)
+    return {*visit.answers, *visit.shown} if visit is not None else ()
 
 
 def _drop(rule: str, detail: str, visit: Visit) -> Drop:

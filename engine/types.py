@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from engine.later import allow_later
+
 Scalar = str | int | float | bool | None
 
 
@@ -350,8 +352,9 @@ class Decision:
     """The answer: offers by placement, and everything that explains it.
 
     No offers at all is a valid answer. `funnel` maps each stage to how many candidates it dropped,
-    by rule. `exemptions` names each offered action that passed a guard because of its class.
-    `reserves` is what its commit takes out of volumes.
+    by rule; it and `candidates` may be made when they are asked for. `exemptions` names each
+    offered action that passed a guard because of its class. `reserves` is what its commit takes out
+    of volumes.
     """
 
     decision_id: str
@@ -372,6 +375,9 @@ class Decision:
     def offers(self) -> tuple[Offer, ...]:
         """All offers of all placements."""
         return tuple(offer for offers in self.placements.values() for offer in offers)
+
+
+allow_later(Decision, "candidates", "funnel")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

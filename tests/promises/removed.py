@@ -24,6 +24,7 @@ from engine import (
     quiet,
     record,
     session,
+    sieve,
     volumes,
 )
 from engine.ledger import earlier, ledger, live, permission, sends
@@ -65,6 +66,16 @@ def instead(module: Any, name: str, replacement: Any) -> Callable[[], None]:
     return lambda: setattr(module, name, replacement)
 
 
+def both(*changes: Callable[[], None]) -> Callable[[], None]:
+    """What is kept in two places, taken out of both."""
+
+    def change() -> None:
+        for each in changes:
+            each()
+
+    return change
+
+
 VERSION = "not unchanged(KEYS[2], ARGV[1])"
 ENOUGH = "if not enough("
 
@@ -73,8 +84,14 @@ GUARDS: dict[str, tuple[Callable[[], None], str]] = {
     "holds": (instead(holds, "covering", empty), "engine/test_decide.py"),
     "emergency stop": (instead(exclusions, "excluded", nothing), "engine/test_exclusions.py"),
     "contact limits": (instead(contact, "limited", nothing), "engine/test_decide.py"),
-    "rules": (instead(eligibility, "failed_rules", empty), "engine/test_telco_bundle.py"),
-    "margin floors": (instead(exclusions, "below_margin", empty), "engine/test_exclusions.py"),
+    "rules": (
+        both(instead(eligibility, "failed_rules", empty), instead(sieve, "rules", empty)),
+        "engine/test_telco_bundle.py",
+    ),
+    "margin floors": (
+        both(instead(exclusions, "below_margin", empty), instead(sieve, "floors", empty)),
+        "engine/test_exclusions.py",
+    ),
     "places kept for better": (instead(keeping, "kept", nothing), "ledger/test_journeys.py"),
     "contact policies": (instead(policies, "suppressed", nothing), "engine/test_policies.py"),
     "session": (instead(session, "silenced", nothing), "engine/test_session.py"),

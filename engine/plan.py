@@ -1,0 +1,180 @@
+"""All that can be known of one kind of question before a customer asks it, as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from engine import arbitration, holds
+from engine.arbitration import Weighed
+from engine.catalog import Action, Bundle
+from engine.display import Display
+from engine.propensity import DECIMALS
+from engine.shelf import Place
+from engine.sieve import Sift, sieve
+from engine.types import Hold, Level
+
+_MOST = 256
+Row = tuple[float, str, int, float, float, float, Mapping[str, float], float]
+"""What an action is worth: what it promises (negative), its name and number, C, V, L, the levers
+by name, and C x V x L. Rows in order are the most promising first.
+"""
+_Covered = dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Places go by their numbers, in the order of a display.
+
+    `stops` are those with emergency stops. `consents` says for each key what holds by default, and
+    whom it binds. `by_limit`, `by_policy`: whom a limit or policy covers; `keepers` have a limit
+    that keeps places for better, `quiet` have quiet hours. `rows` are of those whose value does not
+    depend on the customer; of `valued` the sieve gives it. `boosted` have a volume with a minimum.
+    `priors` are rounded. `ties` says who goes before whom at equal priority.
+    """
+
+    display: Display
+    numbers: Mapping[str, int]
+    sift: Sift
+    dated: tuple[int, ...]
+    unsayable: tuple[int, ...]
+    stops: tuple[int, ...]
+    unsure: tuple[int, ...]
+    consents: tuple[tuple[str, bool, tuple[int, ...]], ...]
+    by_limit: Mapping[str, tuple[int, ...]]
+    by_policy: Mapping[str, tuple[int, ...]]
+    keepers: tuple[int, ...]
+    quiet: tuple[int, ...]
+    rows: tuple[Row | None, ...]
+    valued: Mapping[int, int]
+    boosted: tuple[int, ...]
+    priors: tuple[float, ...]
+    ties: tuple[tuple[bool, int], ...]
+    pairs: tuple[tuple[Action, str], ...]
+    exempt: tuple[int, ...]
+    _covered: _Covered = field(init=False, default_factory=_Covered, compare=False, repr=False)
+    _barred: dict[Level, frozenset[int]] = field(
+        init=False, default_factory=dict[Level, frozenset[int]], compare=False, repr=False
+    )
+
+    def covered(self, hold: Hold) -> tuple[int, ...]:
+        """Whom a hold silences."""
+        key = (hold.purposes, hold.tags)
+        found = self._covered.get(key)
+        if found is None:
+            if len(self._covered) >= _MOST:
+                self._covered.clear()
+            found = self._covered[key] = tuple(
+                at
+                for at, place in enumerate(self.display.places)
+                if holds.covering((hold,), place.action)
+            )
+        return found
+
+    def barred(self, level: Level) -> frozenset[int]:
+        """Who may not be offered at a level."""
+        found = self._barred.get(level)
+        if found is None:
+            found = self._barred[level] = frozenset(
+                at
+                for at, place in enumerate(self.display.places)
+                if level not in place.purpose.levels and level is not Level.STATIC
+            )
+        return found
+
+
+_plans: dict[int, tuple[Display, Plan]] = {}
+
+
+def plan(bundle: Bundle, channel: str, display: Display) -> Plan:
+    """The plan for a display, which remembers what its bundle and channel are.
+
+    Kept for the displays in use: it is a function of its arguments, remembered.
+    """
+    kept = _plans.get(id(display))
+    if kept is None or kept[0] is not display:
+        if len(_plans) >= _MOST:
+            _plans.clear()
+        kept = _plans[id(display)] = (display, _plan(bundle, channel, display))
+    return kept[1]
+
+
+def _plan(bundle: Bundle, channel: str, display: Display) -> Plan:
+    places = display.places
+    numbers = {place.action.name: at for at, place in enumerate(places)}
+    sifting = sieve(bundle, places)
+    return Plan(
+        display=display,
+        numbers=numbers,
+        sift=sifting.sift,
+        dated=_of(display.dated, numbers),
+        unsayable=_of(display.unsayable, numbers),
+        stops=_of(display.stoppable, numbers),
+        unsure=_of(display.unsure, numbers),
+        consents=_consents(places),
+        by_limit=_by_name([[one.name for one in place.limits] for place in places]),
+        by_policy=_by_name([[one.name for one in place.policies] for place in places]),
+        keepers=_where([any(o.keeps_for_better is not None for o in p.limits) for p in places]),
+        quiet=_where([bool(place.quiet_hours) for place in places]),
+        rows=tuple(_row(at, arbitration.always(place)) for at, place in enumerate(places)),
+        valued={place: at for at, place in enumerate(sifting.valued)},
+        boosted=_where([any(one.minimum and one.boost for one in p.volumes) for p in places]),
+        priors=tuple(round(place.action.prior, DECIMALS) for place in places),
+        ties=_ties(places),
+        pairs=tuple((place.action, channel) for place in places),
+        exempt=_where([place.spared is not None for place in places]),
+    )
+
+
+def row(at: int, one: Weighed) -> Row:
+    """What is weighed, as a row."""
+    action, worth = one.place.action, one.worth
+    promise = -worth * action.prior
+    return (
+        promise,
+        action.name,
+        at,
+        one.context_weight,
+        one.value,
+        one.lever,
+        one.levers,
+        worth,
+    )
+
+
+def _row(at: int, one: Weighed | None) -> Row | None:
+    return None if one is None else row(at, one)
+
+
+def _of(places: Sequence[Place], numbers: Mapping[str, int]) -> tuple[int, ...]:
+    return tuple(numbers[place.action.name] for place in places)
+
+
+def _where(found: Sequence[bool]) -> tuple[int, ...]:
+    return tuple(at for at, one in enumerate(found) if one)
+
+
+def _by_name(found: Sequence[Sequence[str]]) -> Mapping[str, tuple[int, ...]]:
+    by_name: dict[str, list[int]] = {}
+    for at, names in enumerate(found):
+        for name in dict.fromkeys(names):
+            by_name.setdefault(name, []).append(at)
+    return {name: tuple(numbers) for name, numbers in by_name.items()}
+
+
+def _consents(places: Sequence[Place]) -> tuple[tuple[str, bool, tuple[int, ...]], ...]:
+    found: dict[tuple[str, bool], list[int]] = {}
+    for at, place in enumerate(places):
+        found.setdefault((place.consent, place.consent_default), []).append(at)
+    return tuple((*key, tuple(numbers)) for key, numbers in found.items())
+
+
+def _ties(places: Sequence[Place]) -> tuple[tuple[bool, int], ...]:
+    """Whether it is not mandatory, and its place by purpose, group and name."""
+
+    def key(at: int) -> tuple[str, str, str]:
+        action = places[at].action
+        return action.purpose, action.group, action.name
+
+    ranks = {at: rank for rank, at in enumerate(sorted(range(len(places)), key=key))}
+    return tuple((not place.action.mandatory, ranks[at]) for at, place in enumerate(places))
