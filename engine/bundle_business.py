@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from zoneinfo import ZoneInfo, available_timezones
 
 from engine.bundle_keys import ANSWERS, KEYS, REACH, WEEKDAYS
+from engine.business_hours import BusinessHours
 from engine.catalog import Action, Channel, Purpose, Reach, Rule
 from engine.entries import Entry, Problems, nearest
 from engine.fields import WORD, Fields, Use
@@ -48,6 +49,7 @@ class Business:
     """Rules by level: `all`, `purpose:sales`, `group:internet`."""
     thresholds: dict[str, Thresholds] = field(default_factory=dict[str, Thresholds])
     """By level, as `inherited`."""
+    hours: dict[str, BusinessHours] = field(default_factory=dict[str, BusinessHours])
     uses: list[Use] = field(default_factory=list[Use])
     read: dict[str, Fields] = field(default_factory=dict[str, Fields])
     """What was read, by what it is: `limit two-a-week`."""
@@ -93,10 +95,6 @@ class About:
 
 def about(fields: Fields) -> About:
     """The section `business`."""
-    zone = fields.text("zone", "UTC")
-    if zone and not _is_zone(zone):
-        close = nearest(zone, available_timezones()) or "; write one such as Europe/Berlin"
-        fields.note("zone", f"zone of {fields.what}: there is no time zone {zone!r}{close}")
     customer_zone = fields.text("customer_zone") if "customer_zone" in fields else None
     if customer_zone:
         fields.uses("customer_zone", customer_zone)
@@ -104,12 +102,21 @@ def about(fields: Fields) -> About:
     return About(
         name=fields.text("name"),
         currency=fields.text("currency"),
-        zone=zone,
+        zone=zone_of(fields),
         customer_zone=customer_zone,
         week_starts=WEEKDAYS.index(starts) if starts in WEEKDAYS else 0,
         answers_within=fields.duration("answers_within", timedelta(days=3)),
         cache_age=fields.duration("cached_for", timedelta(hours=24)),
     )
+
+
+def zone_of(fields: Fields, default: str = "UTC") -> str:
+    """The time zone under `zone`."""
+    zone = fields.text("zone", default)
+    if zone and zone != default and not _is_zone(zone):
+        close = nearest(zone, available_timezones()) or "; write one such as Europe/Berlin"
+        fields.note("zone", f"zone of {fields.what}: there is no time zone {zone!r}{close}")
+    return zone
 
 
 def _is_zone(name: str) -> bool:

@@ -7,6 +7,7 @@ from datetime import date
 
 from engine.bundle_bounds import check_bounds
 from engine.bundle_business import Business
+from engine.bundle_hours import check_hours
 from engine.catalog import Action, Bundle, Rule, Treatment
 from engine.contradictions import Contradiction, contradiction
 from engine.entries import nearest
@@ -27,6 +28,7 @@ def check(bundle: Bundle, business: Business, today: date | None = None) -> None
         _check_rules(action, bundle, business, fields)
         _check_package(action, bundle, fields)
         _check_asked_for(action, bundle, fields, today)
+    check_hours(bundle, business, today)
     if bundle.margin_floors and all(one.margin is None for one in bundle.actions.values()):
         why = "margin_floors does nothing: no action has a margin; write one, such as margin: 12"
         business.read["the bundle"].note("margin_floors", why)

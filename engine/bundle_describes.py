@@ -2,54 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from engine import bundle_keys as keys
+from engine.bundle_shapes import (
+    CLOCK,
+    DAY,
+    DURATION,
+    FLAG,
+    FORMULA,
+    HOURS,
+    LEVER,
+    MONEY,
+    TARGET,
+    TEXT,
+    WINDOW,
+    WORDS,
+    Values,
+    number,
+    one_of,
+    some_of,
+    whole,
+)
 from engine.types import Level
 
-Values = dict[str, Any]
 About = Mapping[str, Mapping[str, tuple[Values | str, str]]]
 """By kind of entry and key; a text in place of the values names the kind of what is below it."""
-
-_DURATION = r"[0-9]{1,5} (second|minute|hour|day|week)s?"
-TEXT: Values = {"type": "string", "minLength": 1}
-FLAG: Values = {"type": "boolean"}
-FORMULA: Values = {"type": ["string", "number", "boolean"]}
-DURATION: Values = {"type": "string", "pattern": f"^{_DURATION}$", "examples": ["7 days"]}
-WINDOW: Values = {
-    "type": "string",
-    "pattern": f"^({_DURATION}|calendar (day|week|month))$",
-    "examples": ["7 days", "calendar week"],
-}
-CLOCK: Values = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}
-DAY: Values = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
-TARGET: Values = {"type": "string", "pattern": "^((purpose|group|action):[a-z0-9-]+|[*])$"}
-WORDS: Values = {"type": "array", "items": {"type": "string"}, "uniqueItems": True}
-
-
-def number(low: float, high: float) -> Values:
-    """A number in these bounds."""
-    return {"type": "number", "minimum": low, "maximum": high}
-
-
-def whole(low: int, high: int) -> Values:
-    """A whole number in these bounds."""
-    return {"type": "integer", "minimum": low, "maximum": high}
-
-
-def one_of(words: Iterable[str]) -> Values:
-    """One of these words."""
-    return {"enum": [str(word) for word in words]}
-
-
-def some_of(words: Iterable[str]) -> Values:
-    """A list of these words."""
-    return {"type": "array", "items": one_of(words), "uniqueItems": True}
-
-
-LEVER = number(-100, 1_000)
-MONEY = number(-1e9, 1e9)
 
 VALUES: Mapping[str, Values] = {
     "segments": FORMULA,
@@ -81,6 +59,8 @@ SECTIONS_ABOUT: Mapping[str, str] = {
     "exploration": "How much is left to chance",
     "placements": "How many offers of a kind a placement takes; `*`: any placement",
     "journeys": "Which journey goes first, and when one may start",
+    "business_hours": "When somebody is there: opening hours by name",
+    "service_clocks": "What is promised about service times",
     "max_ages": "The age beyond which facts are unknown, by view or by view.feature",
     "thresholds": "Below these nothing is said",
     "fallbacks": "What a placement shows when nothing else is left; `*`: any placement",
@@ -100,6 +80,8 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "margin floor": ("when", "floor", "because"),
     "context weight": ("for", "when", "percent"),
     "influencer": ("for", "to", "lasts"),
+    "service clock": ("target", "within", "hours"),
+    "escalation level": ("owner",),
 }
 """The keys that an entry can't do without."""
 
@@ -246,6 +228,41 @@ ABOUT: About = {
             "Positive answers that make an action mature",
         ),
         "immature_percent": (number(0, 100), "Share of the audience that a new action reaches"),
+    },
+    "business hours": {
+        "zone": (TEXT, "Their time zone; without it, that of the business"),
+        "holidays": (
+            {"type": "string", "pattern": "^[A-Z]{2}(-[A-Z0-9]{1,6})?$", "examples": ["US-CA"]},
+            "Closed on the public holidays of a country and its part, such as DE or US-CA",
+        ),
+        "closed": ({"type": "array", "items": DAY}, "Days on which they are closed, too"),
+        "special": (
+            {
+                "type": "object",
+                "patternProperties": {DAY["pattern"]: HOURS},
+                "additionalProperties": False,
+            },
+            "Days with hours of their own, whatever weekday or holiday they are",
+        ),
+        "always": (FLAG, "true: open at any time, on every day"),
+        **dict.fromkeys(keys.WEEKDAYS, (HOURS, "Its hours, such as [09:00-18:00]")),
+    },
+    "service clock": {
+        "target": (one_of(keys.TARGETS), "What has to happen in time"),
+        "within": (DURATION, "In so much time of the business hours"),
+        "hours": (TEXT, "The business hours that count: one of business_hours"),
+        "channels": (WORDS, "Only cases that came in on these channels"),
+        "priorities": (WORDS, "Only cases of these priorities"),
+        "labels": (WORDS, "Only cases with one of these labels"),
+        "tiers": (WORDS, "Only customers of these tiers"),
+        "warn_before": (DURATION, "When to warn, so much business time before the deadline"),
+        "escalation": ("escalation level", "Who takes over, in the order of time"),
+        "pauses": (FLAG, "false: time spent waiting for the customer counts as well"),
+        "bots_count": (FLAG, "true: the reply of a bot is a response, too"),
+    },
+    "escalation level": {
+        "owner": (TEXT, "Who takes over"),
+        "after": (DURATION, "So much business time after the deadline; without it, at once"),
     },
     "placement": {
         "most_per_group": (whole(1, 100), "How many offers of one group"),

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from engine.business_hours import Span
 from engine.catalog import Action, Bundle, Reach
 from engine.rules import Expression
 from engine.wording import field_words, in_words, kind_of, plural, what_of
@@ -18,9 +19,9 @@ _FIRST = (
     *("purposes", "groups", "margin_floors", "context_weights", "influencers", "exploration"),
 )
 _FIRST_OF_ACTION = ("value", "rules", "treatments", "lever", "purpose", "group", "tags", "prior")
-_ORDERED = frozenset({"requires", "brings"})
+_ORDERED = frozenset({"requires", "brings", "week"})
 """Lists whose order means something; all others are sets of words."""
-_NAMES = ("name", "id", "kind")
+_NAMES = ("name", "id", "kind", "day")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +143,7 @@ def _subject(section: str, *keys: str) -> str:
 
 
 def _is_object(value: Any) -> bool:
-    return dataclasses.is_dataclass(value) and not isinstance(value, Expression)
+    return dataclasses.is_dataclass(value) and not isinstance(value, Expression | Span)
 
 
 def _by_name(value: Any) -> Mapping[str, Any] | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from engine.catalog import Period, Scope, Zone
+from engine.service_terms import Target
 from engine.types import ContactKind, Stage
 
 COMMERCIAL_FACTS = ("price", "discount", "contract_change")
@@ -19,6 +20,7 @@ EXEMPTIONS = ("legal", "safety", "service", "transactional")
 PERIODS = tuple(Period)
 RULE_STAGES = (Stage.ELIGIBILITY, Stage.APPLICABILITY, Stage.SUITABILITY)
 SCOPES = tuple(Scope)
+TARGETS = tuple(Target)
 TOGETHER = ("customer", "purpose", "group", "action")
 TONES = ("neutral", "friendly", "empathetic")
 UNKNOWN = ("pass", "drop")
@@ -76,6 +78,12 @@ KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("smoothing_evidence", "thompson", "control_percent"),
             *("mature_positives", "immature_percent"),
         ),
+        "business hours": ("zone", "holidays", "closed", "special", "always", *WEEKDAYS),
+        "service clock": (
+            *("target", "within", "hours", "channels", "priorities", "labels", "tiers"),
+            *("warn_before", "escalation", "pauses", "bots_count"),
+        ),
+        "escalation level": ("owner", "after"),
         "placement": ("most_per_group", "most_per_purpose"),
         "journey": ("priority", "starts_at_most", "starts_within", "not_while", "running_at_most"),
     }
@@ -105,6 +113,8 @@ SECTIONS: Mapping[str, str | None] = MappingProxyType(
         "exploration": "exploration",
         "placements": "placement",
         "journeys": "journey",
+        "business_hours": "business hours",
+        "service_clocks": "service clock",
         "max_ages": None,
         "thresholds": "thresholds",
         "fallbacks": None,

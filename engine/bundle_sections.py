@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from engine import bundle_catalog as parts
 from engine import bundle_contact as contact
+from engine import bundle_hours as hours
 from engine import bundle_terms as terms
 from engine.bundle_actions import action
 from engine.bundle_business import Business, about, formulas, thresholds
@@ -32,6 +33,10 @@ def read(entry: Entry, models: Mapping[str, str], business: Business, source: by
     def each(section: str, read: Callable[[Entry, str, Business], Term]) -> tuple[Term, ...]:
         return tuple(read(entry, name, business) for name, entry in top.named(section))
 
+    open_hours = {
+        name: hours.business_hours(entry, name, business, its.zone)
+        for name, entry in top.named("business_hours")
+    }
     return Bundle(
         hash=f"sha256:{hashlib.sha256(source).hexdigest()}",
         name=its.name,
@@ -58,6 +63,8 @@ def read(entry: Entry, models: Mapping[str, str], business: Business, source: by
             for name, entry in top.children("placements")
         },
         journeys={one.kind: one for one in each("journeys", terms.journey)},
+        business_hours=open_hours,
+        service_clocks=each("service_clocks", hours.service_clock),
         segments=segments,
         values=values,
         zone=its.zone,

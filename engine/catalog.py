@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 
+from engine.business_hours import BusinessHours
 from engine.rules import Expression
+from engine.service_terms import Promise
 from engine.types import Contact, ContactKind, Level, Stage
 
 
@@ -436,6 +438,8 @@ class Bundle:
     exploration: Exploration = Exploration()
     placements: Mapping[str, PlacementTerms] = field(default_factory=dict[str, PlacementTerms])
     journeys: Mapping[str, JourneyTerms] = field(default_factory=dict[str, JourneyTerms])
+    business_hours: Mapping[str, BusinessHours] = field(default_factory=dict[str, BusinessHours])
+    service_clocks: tuple[Promise, ...] = ()
     segments: Mapping[str, Expression] = field(default_factory=dict[str, Expression])
     values: Mapping[str, Expression] = field(default_factory=dict[str, Expression])
     zone: str = "UTC"

@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta
 from enum import Enum
 from typing import Any
 
+from engine.bundle_keys import WEEKDAYS
 from engine.rules import Expression
 
 _KINDS: Mapping[str, str] = {
@@ -17,6 +18,9 @@ _KINDS: Mapping[str, str] = {
     "content": "",
     "rules": "rule",
     "holds": "hold",
+    "business_hours": "business hours",
+    "special": "special day",
+    "escalation": "escalation",
     "fallbacks": "fallback at",
 }
 _FIELDS: Mapping[tuple[str, str], str] = {
@@ -101,7 +105,9 @@ def _of_time_or_text(value: Any) -> str:
 
 
 def _list(value: Any, empty: str) -> str:
-    words = [in_words(one) for one in value]
+    words = [in_words(one, "closed") for one in value]
+    if isinstance(value, tuple) and len(words) == len(WEEKDAYS) and isinstance(value[0], tuple):
+        return "; ".join(f"{day} {hours}" for day, hours in zip(WEEKDAYS, words, strict=True))
     return ", ".join(words if isinstance(value, tuple) else sorted(words)) or empty
 
 

@@ -1,14 +1,16 @@
-"""Times as a bundle writes them: `7 days`, `calendar week`, `20:00`, `2026-12-31`."""
+"""Times as a bundle writes them: `7 days`, `calendar week`, `09:00-18:00`, `2026-12-31`."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
 
+from engine.business_hours import Span
 from engine.catalog import Period
 
 _DURATION = re.compile(r"(\d{1,5}) (second|minute|hour|day|week)s?")
 _PERIOD = re.compile(rf"calendar ({'|'.join(Period)})")
+_SPAN = re.compile(r"([0-9:]{5})-([0-9:]{5})")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 
@@ -34,6 +36,19 @@ def time_of(text: str) -> time | None:
     """A time of the day such as `20:00`."""
     match = _CLOCK.fullmatch(text)
     return time(int(match[1]), int(match[2])) if match else None
+
+
+def span_of(text: str) -> Span | None:
+    """Opening hours such as `09:00-18:00`, or `20:00-02:00` over midnight; `24:00` is its end.
+
+    >>> span_of("09:00-24:00")
+    Span(opens=datetime.time(9, 0), closes=datetime.time(0, 0))
+    """
+    match = _SPAN.fullmatch(text)
+    if match is None:
+        return None
+    opens, closes = time_of(match[1]), time() if match[2] == "24:00" else time_of(match[2])
+    return None if opens is None or closes is None else Span(opens, closes)
 
 
 def day_of(text: str) -> date | None:

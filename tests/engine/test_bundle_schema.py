@@ -206,6 +206,33 @@ exploration:
   control_percent: 2
   mature_positives: 200
   immature_percent: 2
+business_hours:
+  shop:
+    zone: Europe/Berlin
+    holidays: DE-BE
+    closed: [2026-12-24]
+    special: {2026-12-31: [10:00-14:00]}
+    monday: [09:00-12:00, 13:00-18:00]
+    tuesday: [09:00-18:00]
+    wednesday: [09:00-18:00]
+    thursday: [09:00-18:00]
+    friday: [09:00-18:00]
+    saturday: [10:00-24:00]
+    sunday: []
+  web: {always: true}
+service_clocks:
+  answered-soon:
+    target: first response
+    within: 60 minutes
+    hours: shop
+    channels: [email]
+    priorities: [high]
+    labels: [order]
+    tiers: [member]
+    warn_before: 15 minutes
+    escalation: {lead: {owner: shop-lead}, owner: {owner: shop-owner, after: 30 minutes}}
+    pauses: false
+    bots_count: true
 placements: {hero: {most_per_group: 1, most_per_purpose: 2}}
 journeys:
   complaint: {priority: 9}
@@ -275,6 +302,7 @@ def kind_of(path: Path_) -> str | None:
     if not rest:
         return kind if section in ("business", "session", "exploration", "thresholds") else None
     below = {"rules": "rule", "treatments": "treatment", "thresholds": "thresholds"}
+    below["escalation"] = "escalation level"
     for key in rest[1::2]:
         kind = below.get(key)
         if key == "rules" and "treatments" in rest:

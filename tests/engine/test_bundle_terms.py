@@ -396,7 +396,12 @@ def test_a_section_that_is_one_entry_may_be_spread_over_files(tmp_path: Path, se
 
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "bundle.md").read_text()
-HEADINGS = {"rule": "## Rules", "action": "## An action", "treatment": "### Treatments"}
+HEADINGS = {
+    "rule": "## Rules",
+    "action": "## An action",
+    "treatment": "### Treatments",
+    "escalation": "### `service_clocks`",
+}
 OF_SECTIONS = {kind: f"### `{name}`" for name, kind in SECTIONS.items() if kind}
 
 

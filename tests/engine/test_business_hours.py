@@ -104,9 +104,12 @@ def test_around_the_clock_is_always_open_and_never_closes() -> None:
         assert add_business_time(hours, now, 1000 * HOUR) == now + 1000 * HOUR
 
 
-def test_hours_that_never_open_cannot_be_written() -> None:
+def test_hours_that_never_open_say_so() -> None:
+    nobody = office(days=[])
     with pytest.raises(ValueError, match="never open"):
-        BusinessHours(name="nobody")
+        next_open(nobody, at("2026-06-01T09:00"))
+    with pytest.raises(ValueError, match="never open"):
+        add_business_time(nobody, at("2026-06-01T09:00"), MINUTE)
 
 
 # -- holidays and special days
