@@ -141,6 +141,9 @@ def bench(
     ] = "decisions",
     quick: Annotated[bool, typer.Option("--quick", help="Shorter, and less exact.")] = False,
     out: JsonFile = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the growth curves there, as SVG.")
+    ] = None,
 ) -> None:
     """Measure this machine; prints a table and, with --json, writes the numbers to a file."""
     import importlib
@@ -160,6 +163,8 @@ def bench(
     result = measure(quick=quick)
     typer.echo("\n".join(lines(result)))
     _write(result, out)
+    if plot is not None:
+        _keep(plot, benchmark.picture(result))
 
 
 def _tell(result: Any, out: Path | None) -> None:
@@ -170,10 +175,13 @@ def _tell(result: Any, out: Path | None) -> None:
 
 
 def _write(result: Any, out: Path | None) -> None:
-    if out is None:
-        return
+    if out is not None:
+        _keep(out, json.dumps(result, indent=1) + "\n")
+
+
+def _keep(out: Path, text: str) -> None:
     try:
-        out.write_text(json.dumps(result, indent=1) + "\n")
+        out.write_text(text)
     except OSError as error:
         raise TactfulError(f"{out} can't be written: {error.strerror}") from None
 

@@ -1,13 +1,12 @@
-"""`tactful bench decisions`: our decisions, the empty route and the tutorials' stack, in one run.
+"""`tactful bench decisions`: everything that is measured, in one run.
 
-They are measured in turns, round by round, so that noise of the machine hits all alike. A ratio is
-the median of the rounds' ratios; a raw number is the median of the rounds' numbers.
+Contenders are measured in turns, round by round, so that noise of the machine hits all alike. A
+ratio is the median of the rounds' ratios; a raw number is the median of the rounds' numbers.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import sys
 import tempfile
 import time
@@ -16,56 +15,72 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
+from benchmarks import comparison, cores, growth, plot, report
+from benchmarks.bundles import write_example
+from benchmarks.comparison import Contest
+from benchmarks.memory import customer_bytes
+from benchmarks.results import OURS, Round, ratios, raw
+from benchmarks.scale import two_processes
+from benchmarks.stack import Yard, open_yard
+from benchmarks.turns import Times
+from engine.ledger import open_ledger
 
-from benchmarks import report
-from benchmarks.feature_reads import FeatureReads
-from benchmarks.load import LOCALHOST, Measured, Plan, measure
-from benchmarks.results import CONNECTIONS, CONTESTANTS, OURS, Round, ratios, raw
-from benchmarks.stack import CHANNEL, Stack, clear_stream, open_stack
-from engine.ledger import keys
-
-FIRST_SECONDS = 3.0
-PLACEMENTS = ({"name": "hero", "limit": 1}, {"name": "rail", "limit": 3})
-CONTEXT = {"page": "billing"}
+CONTACTS_IN_MEMORY = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
-    """How long to measure: times in seconds, for each turn."""
+    """How much is measured: `contest` for the comparison, `curves` for growth."""
 
     customers: int
-    rounds: int
-    seconds: float
-    warm_up: float
     reads: int
+    contest: Times
+    curves: Times
+    sizes: growth.Sizes
 
 
-FULL = Effort(customers=5_000, rounds=3, seconds=5.0, warm_up=1.0, reads=400)
-QUICK = Effort(customers=5_000, rounds=1, seconds=2.0, warm_up=0.5, reads=200)
+FULL = Effort(
+    customers=5_000,
+    reads=400,
+    contest=Times(rounds=3, seconds=5.0, warm_up=1.0),
+    curves=Times(rounds=3, seconds=2.0, warm_up=0.5),
+    sizes=growth.Sizes(actions=(24, 100, 300, 1_000), customers=(10_000, 100_000, 1_000_000)),
+)
+QUICK = Effort(
+    customers=5_000,
+    reads=200,
+    contest=Times(rounds=1, seconds=2.0, warm_up=0.5),
+    curves=Times(rounds=1, seconds=1.0, warm_up=0.3),
+    sizes=growth.Sizes(actions=(24, 1_000), customers=(10_000,)),
+)
 
 
 def run(*, quick: bool = False, effort: Effort | None = None) -> dict[str, Any]:
     """Measures, and returns ratios, raw numbers and facts. Progress goes to stderr.
 
-    Takes under 6 minutes, with `quick` under 90 seconds.
+    Takes under 15 minutes; with `quick` under 3, and no million customers.
     """
     effort = effort or (QUICK if quick else FULL)
     facts = report.machine()
     started = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="tactful-bench-") as folder,
-        open_stack(Path(folder), effort.customers, say) as stack,
+        open_yard(Path(folder), say) as yard,
     ):
-        rounds = _measure(stack, effort)
-        setting = _setting(stack, effort)
-    setting["took_seconds"] = round(time.monotonic() - started)
-    return {**ratios(rounds), "raw": raw(rounds), "setting": setting, "machine": facts}
+        result = _measure(yard, effort)
+    result["setting"]["took_seconds"] = round(time.monotonic() - started)
+    result["machine"] = facts
+    return {**result, "verdicts": report.verdicts(result)}
 
 
 def lines(result: Mapping[str, Any]) -> Iterable[str]:
-    """The result as a table for people."""
+    """The result as tables for people."""
     return report.lines(result)
+
+
+def picture(result: Mapping[str, Any]) -> str:
+    """The growth curves as SVG."""
+    return plot.picture(result["raw"]["growth"])
 
 
 def say(line: str) -> None:
@@ -73,131 +88,53 @@ def say(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
-# -- measuring
-
-
-def _measure(stack: Stack, effort: Effort) -> list[Round]:
-    questions = _write(stack.folder / "questions", map(question, _names(stack)))
-    pipelines = _write(stack.folder / "pipelines", map(pipeline, _references(stack)))
-    readers = FeatureReads(stack.site)
-    rounds: list[Round] = []
-    _warm_up(stack, questions, max(FIRST_SECONDS, effort.seconds))
-    for number in range(effort.rounds):
-        say(f"round {number + 1} of {effort.rounds}")
-        ours, feast = readers.measure(_references(stack)[: effort.reads])
-        one = Round(
-            redis=_ask_redis(stack, effort, "redis-py", pipelines),
-            socket=_ask_redis(stack, effort, "redis", pipelines),
-            ours_read_ms=ours,
-            feast_read_ms=feast,
-        )
-        _take_turns(stack, effort, questions, number, one)
-        rounds.append(one)
-    return rounds
-
-
-def _ask_redis(stack: Stack, effort: Effort, protocol: str, pipelines: Path) -> Measured:
-    plan = Plan(
-        protocol=protocol,
-        port=stack.redis_port,
-        connections=1,
-        seconds=effort.seconds / 2,
-        warm_up=effort.warm_up / 2,
-        requests=str(pipelines),
+def _measure(yard: Yard, effort: Effort) -> dict[str, Any]:
+    folder = write_example(yard.folder / "example")
+    contest = comparison.prepare(yard, folder, effort.customers, growth.others_needed())
+    rounds = comparison.compare(yard, contest, effort.contest, effort.reads)
+    resident = cores.resident_mib(contest.servers[OURS].pid)
+    curves, contacted = growth.by_contacts_and_features(yard, contest, effort.curves)
+    held = asyncio.run(_held(contest, contacted[CONTACTS_IN_MEMORY]))
+    curves["connections"] = growth.by_connections(yard, contest, effort.curves)
+    scale = two_processes(yard, contest, effort.contest)
+    yard.end([*contest.servers.values()])
+    small = growth.small_store(yard, folder, contest.store)
+    curves["actions"] = growth.by_actions(
+        yard, small, contest.asked, effort.sizes.actions, effort.curves
     )
-    return measure(plan, stack.environment)
-
-
-def _warm_up(stack: Stack, questions: Path, seconds: float) -> None:
-    """Every contestant answers for a while before anything counts."""
-    for name in CONTESTANTS:
-        measure(_plan(stack, name, 16, questions, seconds, 0.0), stack.environment)
-    asyncio.run(clear_stream(stack.site))
-
-
-def _plan(
-    stack: Stack, name: str, connections: int, questions: Path, seconds: float, warm_up: float
-) -> Plan:
-    return Plan(
-        protocol="http",
-        port=stack.ports[name],
-        connections=connections,
-        seconds=seconds,
-        warm_up=warm_up,
-        requests=str(questions),
-    )
-
-
-def _take_turns(stack: Stack, effort: Effort, questions: Path, number: int, one: Round) -> None:
-    """Every contestant at every number of connections; each round begins with another one."""
-    start = number % len(CONTESTANTS)
-    order = (*CONTESTANTS[start:], *CONTESTANTS[:start])
-    for connections in CONNECTIONS:
-        for name in order:
-            plan = _plan(stack, name, connections, questions, effort.seconds, effort.warm_up)
-            one.decisions[name, connections] = measure(plan, stack.environment)
-            if name == OURS:
-                asyncio.run(clear_stream(stack.site))
-
-
-def _names(stack: Stack) -> list[str]:
-    return [one.external_id for one in stack.customers]
-
-
-def _references(stack: Stack) -> list[str]:
-    return [one.customer for one in stack.customers]
-
-
-def question(customer: str) -> bytes:
-    """A request for a decision, as bytes on the wire."""
-    asked = {
-        "customer": customer,
-        "channel": CHANNEL,
-        "placements": PLACEMENTS,
-        "context": CONTEXT,
-        "deadline_ms": 10_000,
+    curves |= growth.by_customers(yard, folder, small, effort.sizes.customers, effort.curves)
+    return {
+        **_ratios(rounds, curves),
+        "scale": scale,
+        "memory": {"customer_bytes": held, "api_mib": resident},
+        "raw": {**raw(rounds), "growth": growth.plain(curves)},
+        "setting": _setting(contest, effort),
     }
-    body = orjson.dumps(asked)
-    head = (
-        f"POST /v1/decisions HTTP/1.1\r\nHost: {LOCALHOST}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
 
 
-def pipeline(customer: str) -> bytes:
-    """Three Redis commands on one customer in one write: marker, features, live state."""
-    commands = (
-        (b"GET", keys.MARKER.encode()),
-        (b"HGETALL", keys.row_key(customer)),
-        (b"HGETALL", keys.live(customer).encode()),
-    )
-    return b"".join(map(command, commands))
+async def _held(contest: Contest, customers: Sequence[str]) -> float:
+    async with open_ledger(contest.store.site) as ledger:
+        return await customer_bytes(ledger, customers)
 
 
-def command(words: Sequence[bytes]) -> bytes:
-    r"""A command as Redis takes it.
-
-    >>> command([b"GET", b"a"])
-    b'*2\r\n$3\r\nGET\r\n$1\r\na\r\n'
-    """
-    parts = [b"$%d\r\n%s\r\n" % (len(word), word) for word in words]
-    return b"*%d\r\n" % len(words) + b"".join(parts)
-
-
-def _write(path: Path, requests: Iterable[bytes]) -> Path:
-    path.write_bytes(b"\n".join(base64.b64encode(request) for request in requests))
-    return path
+def _ratios(rounds: Sequence[Round], curves: Mapping[str, growth.Curve]) -> dict[str, Any]:
+    grown = {
+        "actions_1000_vs_24": growth.at(curves["actions"], 1_000),
+        "customers_1m_vs_1k": growth.at(curves["customers"], 1_000_000),
+        "contacts_500_vs_0": growth.at(curves["contacts"], 500),
+    }
+    return {**ratios(rounds), "growth": grown}
 
 
-def _setting(stack: Stack, effort: Effort) -> dict[str, Any]:
+def _setting(contest: Contest, effort: Effort) -> dict[str, Any]:
     return {
         **asdict(effort),
-        "candidate_actions": stack.candidates,
-        "features_read": len(stack.customers[0].features),
-        "bundle": stack.bundle.hash,
+        "candidate_actions": contest.candidates,
+        "features_read": len(contest.asked[0].features),
+        "bundle": contest.bundle.hash,
         "append_only_file": True,
         "api_processes": 1,
+        "server_has_own_core": bool(cores.split().others),
     }
 
 

@@ -14,11 +14,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import cycle
 from pathlib import Path
 from typing import Any, cast
 
+from benchmarks import cores
 from benchmarks.replies import Failed, HttpReplies, RedisReplies, Replies
 
 LOCALHOST = "127.0.0.1"
@@ -31,10 +32,11 @@ class Plan:
     """What to ask: `requests` is a file; both times are in seconds.
 
     `protocol`: `http`; `redis` on a bare socket; `redis-py` by that library's pipeline.
+    Each of the ports gets as many connections.
     """
 
     protocol: str
-    port: int
+    ports: tuple[int, ...]
     connections: int
     seconds: float
     warm_up: float
@@ -46,13 +48,18 @@ class Measured:
     """What came back within the measured time; every answer was checked.
 
     `poor` ones came back, but not at level full with an offer: they count for nothing else.
+    `asked` counts all, while warming up too. `client_busy` is the share of one core that the load
+    generator needed; `server_us` the processor time of the server for one answer, where known.
     """
 
     answers: int
     poor: int
+    asked: int
     per_second: float
     p50_ms: float
     p99_ms: float
+    client_busy: float
+    server_us: float | None = None
 
 
 class Load:
@@ -65,12 +72,16 @@ class Load:
         self.start = time.perf_counter() + plan.warm_up
         self.end = self.start + plan.seconds
         self.taken: list[float] = []
-        self.poor = 0
+        self.poor = self.asked = 0
+        self._began: tuple[float, float] | None = None
         self.over = asyncio.get_running_loop().create_future()
 
     def answered(self, sent: float, now: float, good: bool = True) -> bool:
         """Notes an answer; whether there is time for more."""
-        if sent >= self.start and now <= self.end:
+        self.asked += 1
+        if self.start <= now <= self.end:
+            if self._began is None:
+                self._began = now, time.process_time()
             if good:
                 self.taken.append(now - sent)
             else:
@@ -94,10 +105,18 @@ class Load:
         return Measured(
             answers=len(taken),
             poor=self.poor,
+            asked=self.asked,
+            client_busy=self._busy(),
             per_second=len(taken) / self.plan.seconds,
             p50_ms=1000 * at_share(taken, 0.5),
             p99_ms=1000 * at_share(taken, 0.99),
         )
+
+    def _busy(self) -> float:
+        if self._began is None:
+            return 0.0
+        since, used = self._began
+        return (time.process_time() - used) / max(time.perf_counter() - since, 1e-9)
 
 
 class Caller(asyncio.Protocol):
@@ -150,8 +169,8 @@ async def ask_all(plan: Plan) -> Measured:
     load = Load(plan)
     transports: list[asyncio.BaseTransport] = []
     try:
-        for _ in range(plan.connections):
-            made = await loop.create_connection(lambda: Caller(load), LOCALHOST, plan.port)
+        for port in plan.ports * plan.connections:
+            made = await loop.create_connection(lambda: Caller(load), LOCALHOST, port)
             transports.append(made[0])
         async with asyncio.timeout(plan.warm_up + plan.seconds + PATIENCE_SECONDS):
             await load.over
@@ -166,7 +185,7 @@ async def ask_by_library(plan: Plan) -> Measured:
     from redis.asyncio import Redis
 
     load = Load(plan)
-    client = Redis(host=LOCALHOST, port=plan.port, single_connection_client=True)
+    client = Redis(host=LOCALHOST, port=plan.ports[0], single_connection_client=True)
     try:
         while True:
             commands = commands_in(next(load.requests))
@@ -198,19 +217,34 @@ def commands_in(request: bytes) -> list[list[bytes]]:
     return found
 
 
-def measure(plan: Plan, environment: Mapping[str, str]) -> Measured:
-    """Runs the plan in a process of its own. Raises Failed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.load"],
-        input=json.dumps(asdict(plan)).encode(),
-        capture_output=True,
-        env=dict(environment),
-        timeout=plan.warm_up + plan.seconds + 2 * PATIENCE_SECONDS,
-        check=False,
-    )
+def measure(plan: Plan, environment: Mapping[str, str], servers: Sequence[int] = ()) -> Measured:
+    """Runs the plan in a process of its own, away from the cores of the servers (process ids).
+
+    Raises Failed.
+    """
+    before = _cpu_seconds(servers)
+    with cores.only_on(cores.split().others):
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.load"],
+            input=json.dumps(asdict(plan)).encode(),
+            capture_output=True,
+            env=dict(environment),
+            timeout=plan.warm_up + plan.seconds + 2 * PATIENCE_SECONDS,
+            check=False,
+        )
     if done.returncode:
         raise Failed(done.stderr.decode(errors="replace").strip()[-1000:])
-    return Measured(**json.loads(done.stdout))
+    measured = Measured(**json.loads(done.stdout))
+    after = _cpu_seconds(servers)
+    if before is None or after is None:
+        return measured
+    return replace(measured, server_us=1e6 * (after - before) / max(measured.asked, 1))
+
+
+def _cpu_seconds(servers: Sequence[int]) -> float | None:
+    found = [cores.cpu_seconds(server) for server in servers]
+    known = [seconds for seconds in found if seconds is not None]
+    return sum(known) if known and len(known) == len(found) else None
 
 
 def main() -> None:

@@ -69,10 +69,15 @@ def raw(rounds: Sequence[Round]) -> dict[str, Any]:
     }
 
 
-def _medians(found: Sequence[Measured]) -> dict[str, float]:
-    names = ("per_second", "p50_ms", "p99_ms")
+def _medians(found: Sequence[Measured]) -> dict[str, float | None]:
+    names = ("per_second", "p50_ms", "p99_ms", "client_busy")
     medians = {name: statistics.median(getattr(one, name) for one in found) for name in names}
-    return {**medians, "poor": sum(one.poor for one in found)}
+    spent = [one.server_us for one in found if one.server_us is not None]
+    return {
+        **medians,
+        "server_us": statistics.median(spent) if spent else None,
+        "poor": sum(one.poor for one in found),
+    }
 
 
 def _median(rounds: Sequence[Round], of: Callable[[Round], float]) -> float:
