@@ -10,9 +10,9 @@ import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-from itertools import islice
-from typing import cast
+from itertools import chain, islice
+from operator import itemgetter
+from typing import Any, cast
 
 import mmh3
 from redis.asyncio import Redis
@@ -22,15 +22,9 @@ from engine.errors import LiveStateUnavailable
 from engine.ledger.keys import row_key
 from engine.ledger.wire import Command
 from engine.types import FeatureRow, Scalar
+from feature_store.remembered import RememberedTimes, RememberedValues
 from feature_store.schema import VIEW, VIEWS, View
-from feature_store.values import (
-    DamagedValue,
-    decode_time,
-    decode_value,
-    encode_time,
-    encode_value,
-    split_time,
-)
+from feature_store.values import encode_time, encode_value, split_time
 
 _BATCH_ROWS = 1000
 
@@ -63,8 +57,8 @@ redis.call('HSET', KEYS[1], unpack(ARGV, 4))
 return 1
 """
 
-_REMEMBERED = 65_536
-"""Most values are words, flags and small numbers that come again and again."""
+_MOST_ORDERS = 512
+"""In so many orders the fields of rows may come before the orders are learned anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,18 +84,36 @@ def time_field(view: str) -> bytes:
 def check_collisions(
     views: Sequence[View] = VIEWS, hashed: Callable[[str, str], bytes] = field_hash
 ) -> None:
-    """Raises ValueError when two features share a field, as may happen with 32 bits."""
+    """Raises ValueError when two features share a field, as may happen with 32 bits.
+
+    A view's time has a field too, which a hash of four bytes may meet.
+    """
     seen: dict[bytes, str] = {}
     for view in views:
-        for feature in view.features:
-            name = hashed(view.name, feature.name)
+        named = [(hashed(view.name, each.name), each.key) for each in view.features]
+        for name, what in [*named, (time_field(view.name), f"the time of {view.name}")]:
             if name in seen:
-                raise ValueError(f"{feature.key} and {seen[name]} share a field: rename one")
-            seen[name] = feature.key
+                raise ValueError(
+                    f"{what} and {seen[name]} share the field {name.hex()} in Feast's hash:"
+                    " rename one of them"
+                )
+            seen[name] = what
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Order:
+    """Where the fields are in a reply that names them in one order; the last place is past it."""
+
+    keys: tuple[str, ...]
+    values: Callable[[list[bytes]], Iterable[bytes]]
+    times: tuple[tuple[str, int], ...]
 
 
 class OnlineReader:
-    """Reads a customer's whole row with one HGETALL, cheaper than naming 39 fields."""
+    """Reads a customer's whole row with one HGETALL, cheaper than naming 39 fields.
+
+    Redis keeps the fields of most rows in the same order: where they are is worked out once.
+    """
 
     def __init__(self, views: Sequence[View] = VIEWS) -> None:
         check_collisions(views)
@@ -113,6 +125,9 @@ class OnlineReader:
             )
             for view in views
         )
+        self._orders: dict[tuple[bytes, ...], _Order] = {}
+        self._value = RememberedValues().__getitem__
+        self._time = RememberedTimes().__getitem__
 
     def command(self, customer: str) -> Command:
         """The one command that reads a customer's row."""
@@ -125,41 +140,49 @@ class OnlineReader:
 
         Raises LiveStateUnavailable for an error or no hash: nothing can be said then.
         """
-        if isinstance(reply, list):
-            flat = cast(list[bytes], reply)
-            fields = dict(zip(flat[::2], flat[1::2], strict=True))
-        elif isinstance(reply, dict):
+        if isinstance(reply, dict):
             fields = cast(dict[bytes, bytes], reply)
-        else:
+            reply = list(chain.from_iterable(fields.items()))
+        elif not isinstance(reply, list):
             raise LiveStateUnavailable(f"the feature store answered {reply!r} instead of a row")
-        row = FeatureRow()
-        for view, time_name, names in self._layout:
-            at = _time(fields.get(time_name))
-            if at is None:
-                continue
-            row.times[view] = at
-            for key, name in names:
-                raw = fields.get(name)
-                row.values[key] = None if raw is None else _value(raw)
+        flat = cast(list[bytes], reply)
+        names = tuple(flat[::2])
+        order = self._orders.get(names) or self._learn(names)
+        times = {view: self._time(flat[place]) for view, place in order.times}
+        found = order.values([*flat, b""])
+        row = FeatureRow(values=dict(zip(order.keys, map(self._value, found), strict=True)))
+        if None in times.values():
+            return _without_damaged(row.values, times)
+        row.times.update(cast(dict[str, datetime], times))
         return row
 
+    def _learn(self, names: tuple[bytes, ...]) -> _Order:
+        places = {name: 2 * number + 1 for number, name in enumerate(names)}
+        there = [each for each in self._layout if each[1] in places]
+        fields = [field for _, _, every in there for field in every]
+        if len(self._orders) >= _MOST_ORDERS:
+            self._orders.clear()
+        order = self._orders[names] = _Order(
+            keys=tuple(key for key, _ in fields),
+            values=_picker([places.get(name, -1) for _, name in fields]),
+            times=tuple((view, places[time]) for view, time, _ in there),
+        )
+        return order
 
-@lru_cache(_REMEMBERED)
-def _time(raw: bytes | None) -> datetime | None:
-    if raw is None:
-        return None
-    try:
-        return decode_time(raw)
-    except DamagedValue:
-        return None
+
+def _picker(places: Sequence[int]) -> Callable[[list[bytes]], Iterable[bytes]]:
+    if len(places) > 1:
+        return cast(Any, itemgetter(*places))
+    return lambda flat: [flat[place] for place in places]
 
 
-@lru_cache(_REMEMBERED)
-def _value(raw: bytes) -> Scalar:
-    try:
-        return decode_value(raw)
-    except DamagedValue:
-        return None
+def _without_damaged(
+    values: Mapping[str, Scalar], times: Mapping[str, datetime | None]
+) -> FeatureRow:
+    """A view whose time is damaged is as good as absent."""
+    whole = {view: at for view, at in times.items() if at is not None}
+    kept = {key: value for key, value in values.items() if key.partition(".")[0] in whole}
+    return FeatureRow(values=kept, times=whole)
 
 
 def _arguments(row: Row) -> list[bytes | int]:

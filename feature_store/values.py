@@ -14,10 +14,13 @@ _FLOAT = struct.Struct("<f")
 _MASK = (1 << 64) - 1
 _SIGN = 1 << 63
 _ABSENT = b""
+NOT_A_TIME = -_SIGN
+"""Feast's null among timestamps."""
 
 # The tags of the oneof in feast.types.Value that hold scalars: (field number << 3) | wire type.
 _STRING, _INT32, _INT64, _TIMESTAMP, _BOOL = 0x12, 0x18, 0x20, 0x40, 0x38
 _DOUBLE_TAG, _FLOAT_TAG = 0x29, 0x35
+DOUBLE_TAG = bytes((_DOUBLE_TAG,))
 
 
 class DamagedValue(ValueError):
@@ -94,7 +97,9 @@ def decode_value(raw: bytes) -> Scalar:
         number, end = read_varint(raw, 1)
         if end != len(raw):
             raise DamagedValue(f"bytes after an integer: {raw!r}")
-        return number != 0 if tag == _BOOL else number
+        if tag == _BOOL:
+            return number != 0
+        return None if tag == _TIMESTAMP and number == NOT_A_TIME else number
     if tag == _FLOAT_TAG and len(raw) == 5:
         return _FLOAT.unpack_from(raw, 1)[0]
     raise DamagedValue(f"not a scalar value: {raw!r}")

@@ -15,8 +15,9 @@ from models.metrics import log_loss
 
 _FOLDS = 5
 _MOST_STEPS = 50
-_STEEPEST = 700.0
-"""The exponential of more than this is too large a number."""
+_ONE = np.array(1.0)
+_STEEPEST = np.array(700.0)
+"""The exponential of more than this is too large. Arrays, since numpy converts floats each time."""
 
 
 class Method(StrEnum):
@@ -62,12 +63,12 @@ class Calibration:
             return float(np.interp(raw, self.knots, self.levels))
         if self.method is Method.PLATT:
             raw = self.slope * raw + self.offset
-        return 1.0 / (1.0 + math.exp(min(_STEEPEST, max(-_STEEPEST, -raw))))
+        return 1.0 / (1.0 + math.exp(min(700.0, -raw)))
 
 
 def logistic(raw: Vector) -> Vector:
     """1 / (1 + exp(-raw)), without overflow."""
-    return 1.0 / (1.0 + np.exp(np.minimum(np.maximum(-raw, -_STEEPEST), _STEEPEST)))
+    return _ONE / (_ONE + np.exp(np.minimum(-raw, _STEEPEST)))
 
 
 def softmax(raw: Matrix, slope: float = 1.0) -> Matrix:

@@ -101,6 +101,7 @@ class CustomerPart:
         ends = np.cumsum([0, *(leaves.trees for _, leaves in models)]).tolist()
         self._spans = [slice(*span) for span in pairwise(ends)]
         self._kinds = [leaves.open.dtype for _, leaves in models]
+        self._alike = all(kind == self._rows.dtype for kind in self._kinds)
 
     def masks(self, values: Mapping[str, object]) -> list[Masks]:
         """The masks for each of the models."""
@@ -109,10 +110,10 @@ class CustomerPart:
         except (TypeError, OverflowError):  # values that no column takes
             found = self._odd_places(values)
         left = np.bitwise_and.reduce(self._rows.take(found, axis=0), axis=0)
-        return [
-            left[span].astype(kind, copy=False)
-            for span, kind in zip(self._spans, self._kinds, strict=True)
-        ]
+        parts = [left[span] for span in self._spans]
+        if self._alike:
+            return parts
+        return [part.astype(kind) for part, kind in zip(parts, self._kinds, strict=True)]
 
     def _places(self, values: Mapping[str, object]) -> list[int]:
         found = [0]

@@ -57,7 +57,7 @@ class InUse:
         if model.leaves is None:
             return model.one(features)
         left = self._customer_masks(features)[self._masked[id(model)]]
-        return model.chance(float(model.leaves.raw(left)))
+        return model.chance(model.leaves.raw_one(left))
 
     def acceptances(self, features: Values, pairs: Pairs) -> list[float | None]:
         """The acceptance of each pair; only with an acceptance model.

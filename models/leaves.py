@@ -73,7 +73,11 @@ class Leaves:
 
     def raw(self, masks: Masks) -> Vector:
         """Raw scores of rows from their whole masks, one row of masks each."""
-        return self.values.take(places(masks, self.starts)).cumsum(axis=-1)[..., -1]
+        return self.values.take(places(masks, self.starts)).cumsum(axis=1)[:, -1]
+
+    def raw_one(self, masks: Masks) -> float:
+        """The raw score of one row."""
+        return np.add.accumulate(self.values.take(places(masks, self.starts))).item(-1)
 
 
 def places(masks: Masks, starts: Places) -> Places:

@@ -19,7 +19,7 @@ from models.leaves import Leaves, compile_leaves
 DECIMALS = 9
 GOLDEN_TOLERANCE = 1e-9
 
-_SCALE = 10.0**DECIMALS
+_SCALE = np.array(10.0**DECIMALS)
 _log = logging.getLogger(__name__)
 
 

@@ -246,8 +246,17 @@ async def test_a_feature_that_no_view_has_is_refused(redis: Redis) -> None:
 
 
 def test_two_features_that_share_a_field_are_found_at_the_start() -> None:
-    with pytest.raises(ValueError, match="share a field"):
+    both = "profile.senior and profile.gender share the field 73616d65"
+    with pytest.raises(ValueError, match=both):
         check_collisions(hashed=lambda view, feature: b"same")
+
+
+def test_a_feature_that_meets_the_time_of_a_view_is_found_too() -> None:
+    def hashed(view: str, feature: str) -> bytes:
+        return b"_ts:billing" if feature == "total_charges" else f"{view}:{feature}".encode()
+
+    with pytest.raises(ValueError, match=r"the time of billing and billing\.total_charges share"):
+        check_collisions(hashed=hashed)
 
 
 def test_no_two_of_our_features_share_a_field() -> None:
