@@ -47,6 +47,31 @@ def buckets(request: Request, snapshot: Snapshot, bundle: Bundle) -> tuple[str, 
     return tuple(bucket(volume, now) for volume in bundle.volumes)
 
 
+_standing: dict[tuple[int, int], tuple[Bundle, tuple[str, ...]]] = {}
+_MOST_STANDING = 64
+_MINUTE_SECONDS = 60
+
+
+def standing_buckets(bundle: Bundle, now: datetime) -> tuple[str, ...]:
+    """The buckets in which units are counted for all customers alike.
+
+    Kept for a minute: no period begins within one.
+    """
+    key = (id(bundle), int(now.timestamp()) // _MINUTE_SECONDS)
+    kept = _standing.get(key)
+    if kept is None or kept[0] is not bundle:
+        if len(_standing) >= _MOST_STANDING:
+            _standing.clear()
+        kept = _standing[key] = (bundle, _standing_buckets(bundle, now))
+    return kept[1]
+
+
+def _standing_buckets(bundle: Bundle, now: datetime) -> tuple[str, ...]:
+    clocks = zones(bundle, lambda _: None)
+    shared = (volume for volume in bundle.volumes if volume.per is None)
+    return tuple(f"{one.name}|{_period_name(one, now, clocks)}" for one in shared)
+
+
 def taken(
     place: Place, moment: Moment, before: tuple[Reservation, ...]
 ) -> tuple[Reservation, ...] | Drop:

@@ -32,7 +32,7 @@ DOES_IO = {
     *("feast", "lightgbm", "pandas", "numpy", "pyarrow", "duckdb", "structlog", "urllib"),
 }
 HEAVY_IN_WORKFLOWS = {"numpy", "pandas", "lightgbm", "feast", "redis", "fastapi", "sqlalchemy"}
-IMPURE_IN_ENGINE = {"live.py", "ledger", "channels"}
+IMPURE_IN_ENGINE = {"live.py", "attempt.py", "ask.py", "ledger", "channels"}
 
 
 @cache

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = tuple(first + second for first in ALPHABET for second in ALPHABET)
+_PAIR_BITS = 10
 
 
 def encode(number: int, length: int) -> str:
@@ -11,7 +13,12 @@ def encode(number: int, length: int) -> str:
     >>> encode(1_000, 3)
     '0Z8'
     """
-    return "".join(ALPHABET[number >> 5 * place & 31] for place in range(length - 1, -1, -1))
+    digits: list[str] = []
+    for _ in range((length + 1) // 2):
+        digits.append(_PAIRS[number & 1023])
+        number >>= _PAIR_BITS
+    digits.reverse()
+    return "".join(digits)[-length:]
 
 
 def decode(text: str) -> int:

@@ -24,9 +24,11 @@ class Circles:
     def seen(self, version: int) -> str:
         """The customer's version and those of the circles, as `circles.lua` compares them.
 
-        >>> Circles(read={"household": 7}).seen(12)
-        '12::7'
+        >>> NONE.seen(12), Circles(read={"household": 7}).seen(12)
+        ('12', '12::7')
         """
+        if not self.read:
+            return str(version)
         return ":".join((str(version), *(str(self.read.get(scope, "")) for scope in SHARED)))
 
 

@@ -1,7 +1,8 @@
-"""Ids that sort by time: decisions, operator holds."""
+"""Ids that sort by time: decisions, operator holds; and the dice of decisions."""
 
 from __future__ import annotations
 
+import os
 import secrets
 from datetime import datetime
 
@@ -11,6 +12,33 @@ from engine.ledger.clock import from_milliseconds, milliseconds
 LENGTH = 26
 _LATEST = 253_402_300_799_000
 """The end of the year 9999, in milliseconds: beyond it there is no date."""
+_POOL_BYTES = 4_096
+_SEED_BITS = 53
+
+
+class _Randomness:
+    """Bytes of the operating system's randomness, fetched for many draws at once."""
+
+    def __init__(self) -> None:
+        self._pool, self._used = b"", 0
+
+    def bits(self, count: int) -> int:
+        """A random number of so many bits; no part of it is given twice."""
+        size = (count + 7) // 8
+        start = self._used
+        self._used = end = start + size
+        if end > len(self._pool):
+            self._pool, start, self._used = os.urandom(_POOL_BYTES), 0, size
+            end = size
+        return int.from_bytes(self._pool[start:end]) >> (size * 8 - count)
+
+    def forget(self) -> None:
+        """Draws nothing from a pool that another process has as well."""
+        self._pool, self._used = b"", 0
+
+
+_random = _Randomness()
+os.register_at_fork(after_in_child=_random.forget)
 
 
 def decision_id(at: datetime, customer: str) -> str:
@@ -18,11 +46,13 @@ def decision_id(at: datetime, customer: str) -> str:
 
     It sorts by time, and names both the archive's day and the Redis slot where the record is.
     """
-    return (
-        base32.encode(milliseconds(at), 10)
-        + keys.slot_code(customer)
-        + base32.encode(secrets.randbits(65), 13)
-    )
+    time = base32.encode(milliseconds(at), 10)
+    return time + keys.slot_code(customer) + base32.encode(_random.bits(65), 13)
+
+
+def seed() -> int:
+    """The dice of a decision."""
+    return _random.bits(_SEED_BITS)
 
 
 def sortable_id(at: datetime) -> str:

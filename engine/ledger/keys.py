@@ -86,6 +86,7 @@ def volume(bucket: str) -> str:
     return f"tactful:volume:{bucket}"
 
 
+@lru_cache(maxsize=65_536)
 def slot_code(customer: str) -> str:
     """The customer's slot as three characters, by which a decision id leads back to its keys."""
     return base32.encode(slot(row_key(customer)), 3)

@@ -58,7 +58,7 @@ class Ledger:
         self.wire = wire
         self.customers = Customers(journal, site.key)
         self.memberships = Memberships(self)
-        self.volumes = Volumes(journal, client, lambda: self.clock)
+        self.volumes = Volumes(journal, client, wire, lambda: self.clock)
 
     @property
     def clock(self) -> Clock:

@@ -3,11 +3,9 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import inspect
 import time
-from collections import defaultdict
 from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -20,6 +18,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoScriptError, RedisError
 
 from engine.errors import LiveStateUnavailable
+from engine.frozen import maker
 from engine.ledger import keys
 from engine.ledger.circles import NONE, Circles
 from engine.ledger.clock import from_milliseconds, milliseconds
@@ -27,6 +26,7 @@ from engine.ledger.wire import Command, Wire
 from engine.types import (
     Contact,
     ContactKind,
+    FeatureRow,
     Hold,
     HoldState,
     JourneyState,
@@ -130,20 +130,69 @@ async def run(
     names: Sequence[str],
     arguments: Sequence[Any],
     *more: Command,
+    seconds: float | None = None,
 ) -> list[Any]:
     """The reply of a script, and those of further commands, in one round trip.
 
-    An error of a further command is a reply. Raises LiveStateUnavailable.
+    An error of a further command is a reply. Raises LiveStateUnavailable, also where that takes
+    longer than `seconds`.
     """
+    command = script.command(names, arguments)
     for _ in range(2):
-        reply, *others = await wire.call(script.command(names, arguments), *more)
-        if isinstance(reply, NoScriptError):
-            await wire.call(("SCRIPT", "LOAD", script.text))
-            continue
+        replies = await wire.call(command, *more, seconds=seconds)
+        reply = replies[0]
+        if not isinstance(reply, RedisError):
+            return replies
+        if not isinstance(reply, NoScriptError):
+            raise unavailable(reply)
+        await wire.call(("SCRIPT", "LOAD", script.text), seconds=seconds)
+    raise LiveStateUnavailable("Redis forgets its scripts")
+
+
+async def read(
+    wire: Wire, customer: str, since: int, *more: Command, seconds: float | None = None
+) -> list[Any]:
+    """The live state of a customer, and the replies of further commands, in one round trip.
+
+    Commands of their own cost the server a third of what a script costs. Something may come in
+    between, but the version is read before the contacts, so a commit on it will be refused.
+    `since`: contacts later than these milliseconds. Raises LiveStateUnavailable.
+    """
+    marker, fields, contacts, *others = await wire.call(
+        ("GET", keys.MARKER),
+        ("HGETALL", keys.live(customer)),
+        contacts_command(customer, since),
+        *more,
+        seconds=seconds,
+    )
+    for reply in (marker, fields, contacts):
         if isinstance(reply, RedisError):
             raise unavailable(reply)
-        return [reply, *others]
-    raise LiveStateUnavailable("Redis forgets its scripts")
+    return [state_of(marker, fields, contacts, None), *others]
+
+
+async def claim(
+    wire: Wire,
+    customer: str,
+    since: int,
+    request: tuple[str, str, int],
+    *more: Command,
+    seconds: float | None = None,
+) -> list[Any]:
+    """The same with the stored answer of a request id, or the claim to compute it.
+
+    `request`: the id, the claim, and its lease in milliseconds.
+    """
+    request_id, claimed, lease = request
+    names = [keys.MARKER, keys.live(customer), keys.contacts(customer)]
+    names.append(keys.answer(customer, request_id))
+    reply, *others = await run(wire, READ, names, (since, claimed, lease), *more, seconds=seconds)
+    return [decode_state(reply), *others]
+
+
+def contacts_command(customer: str, since: int) -> Command:
+    """What reads the contacts of a customer, or of a circle, later than these milliseconds."""
+    return "ZRANGE", keys.contacts(customer), f"({since}", "+inf", "BYSCORE", "WITHSCORES"
 
 
 def wired(url: str) -> Wire:
@@ -192,10 +241,10 @@ async def close(client: redis.Redis) -> None:
 class LiveState:
     """What one read found.
 
-    `marker` is empty while Redis is not reconciled; `stored` is the answer or claim of a request
-    id; `circles` are the references of the customer's account and household, `shared` what was read
-    of those; `remembered` is what was offered last, where the features could not be read, and
-    `because` says why.
+    `marker` is empty while Redis is not reconciled; `decided` names the latest decisions, as they
+    are kept; `stored` is the answer or claim of a request id; `circles` are the references of the
+    customer's account and household, `shared` what was read of those; `remembered` is what was
+    offered last, where the features could not be read, and `because` says why.
     """
 
     marker: str
@@ -204,7 +253,7 @@ class LiveState:
     consents: Mapping[str, bool]
     contacts: tuple[Contact, ...]
     journeys: tuple[JourneyState, ...]
-    latest: tuple[str, ...]
+    decided: bytes = b""
     circles: Mapping[str, str] = field(default_factory=dict[str, str])
     shared: Circles = NONE
     session: Session | None = None
@@ -214,61 +263,110 @@ class LiveState:
     because: tuple[str, ...] = ()
 
     @property
+    def latest(self) -> tuple[str, ...]:
+        """The ids of the latest decisions, newest first."""
+        return tuple(self.decided.decode().split(",")) if self.decided else ()
+
+    @property
     def seen(self) -> str:
         """The versions of all that was read, for scripts that make sure that it still is so."""
         return self.shared.seen(self.version)
 
-    def snapshot(self, customer: str) -> Snapshot:
-        """The part of a snapshot that the live state gives."""
+    def snapshot(
+        self,
+        customer: str,
+        row: FeatureRow | None = None,
+        volumes: Mapping[str, int] | None = None,
+        reserved: tuple[Reservation, ...] | None = None,
+    ) -> Snapshot:
+        """A snapshot of the live state and the features that were read with it.
+
+        `volumes` is how much of them is used, `reserved` what is kept, unless it is all.
+        """
+        values, times = ({}, {}) if row is None else (row.values, row.times)
         if not self.marker:
             because = ("the live state is being rebuilt: nothing commercial until it is complete",)
-            return Snapshot(
-                customer=customer, reconciled=False, version=self.version, because=because
+            return _snapshot(
+                customer=customer,
+                reconciled=False,
+                version=self.version,
+                features=values,
+                feature_times=times,
+                because=because,
             )
-        return Snapshot(
+        return _snapshot(
             customer=customer,
             reconciled=True,
             version=self.version,
+            features=values,
+            feature_times=times,
             holds=self.holds,
             consents=self.consents,
             contacts=self.contacts,
             circles=self.shared.contacts,
             journeys=self.journeys,
             session=self.session,
-            reserved=self.reserved,
+            volumes={} if volumes is None else volumes,
+            reserved=self.reserved if reserved is None else reserved,
             remembered=self.remembered,
             because=self.because,
         )
 
 
+_state = maker(LiveState)
+_snapshot = maker(Snapshot)
+
+
 def decode_state(reply: Any) -> LiveState:
     """A LiveState from the reply of `read.lua` or a refused `commit.lua`."""
     marker, fields, contacts, stored = reply
-    found: dict[bytes, bytes] = dict(zip(fields[::2], fields[1::2], strict=True))
-    kinds = _by_kind(found)
-    holds = (decode_hold(name, value) for name, value in kinds[b"h:"])
-    journeys = (_decode_journey(name, value) for name, value in kinds[b"j:"])
-    reserved = (_decode_reservation(name, value) for name, value in kinds[b"r:"])
-    return LiveState(
-        marker=(marker or b"").decode(),
-        version=int(found.get(b"v", 0)),
-        holds=tuple(sorted(holds, key=lambda hold: (hold.since, hold.id))),
-        consents={name: value[:1] == b"1" for name, value in kinds[b"c:"]},
-        contacts=tuple(map(decode_contact, contacts[::2], contacts[1::2])),
-        journeys=tuple(sorted(journeys, key=lambda journey: journey.id)),
-        latest=tuple(found[b"d"].decode().split(",")) if b"d" in found else (),
-        circles=_decode_circles(kinds[b"g:"]),
-        session=_decode_session(found[b"s"]) if b"s" in found else None,
-        reserved=tuple(sorted(reserved, key=lambda one: (one.bucket, one.action))),
+    return state_of(marker, fields, contacts, stored)
+
+
+def state_of(
+    marker: bytes | None, fields: Sequence[bytes], contacts: Sequence[bytes], stored: bytes | None
+) -> LiveState:
+    """A LiveState from the marker, the live hash, its contacts with scores, and a stored answer."""
+    version, decided, session = 0, b"", None
+    kinds: dict[bytes, list[tuple[str, bytes]]] = {}
+    pairs = iter(fields)
+    for name, value in zip(pairs, pairs, strict=True):
+        if name == b"v":
+            version = int(value)
+        elif name == b"d":
+            decided = value
+        elif name == b"s":
+            session = _decode_session(value)
+        else:
+            kinds.setdefault(name[:2], []).append((name[2:].decode(), value))
+    return _state(
+        marker=marker.decode() if marker else "",
+        version=version,
+        holds=_decode_holds(kinds[b"h:"]) if b"h:" in kinds else (),
+        consents={name: value[:1] == b"1" for name, value in kinds.get(b"c:", ())},
+        contacts=decode_contacts(contacts),
+        journeys=_decode_journeys(kinds[b"j:"]) if b"j:" in kinds else (),
+        decided=decided,
+        circles=_decode_circles(kinds[b"g:"]) if b"g:" in kinds else {},
+        session=session,
+        reserved=_decode_reservations(kinds[b"r:"]) if b"r:" in kinds else (),
         stored=stored or None,
     )
 
 
-def _by_kind(found: Mapping[bytes, bytes]) -> Mapping[bytes, list[tuple[str, bytes]]]:
-    kinds = defaultdict[bytes, list[tuple[str, bytes]]](list)
-    for name, value in found.items():
-        kinds[name[:2]].append((name[2:].decode(), value))
-    return kinds
+def _decode_holds(kept: Iterable[tuple[str, bytes]]) -> tuple[Hold, ...]:
+    holds = (decode_hold(name, value) for name, value in kept)
+    return tuple(sorted(holds, key=lambda hold: (hold.since, hold.id)))
+
+
+def _decode_journeys(kept: Iterable[tuple[str, bytes]]) -> tuple[JourneyState, ...]:
+    journeys = (_decode_journey(name, value) for name, value in kept)
+    return tuple(sorted(journeys, key=lambda journey: journey.id))
+
+
+def _decode_reservations(kept: Iterable[tuple[str, bytes]]) -> tuple[Reservation, ...]:
+    reserved = (_decode_reservation(name, value) for name, value in kept)
+    return tuple(sorted(reserved, key=lambda one: (one.bucket, one.action)))
 
 
 def _decode_circles(kept: Iterable[tuple[str, bytes]]) -> dict[str, str]:
@@ -318,6 +416,11 @@ def encode_contact(contact: Contact) -> str:
         kind = f"{kind}:{contact.outcome}"
     parts = (contact.channel, contact.action, contact.group, contact.purpose, contact.id)
     return "|".join((kind, *parts))
+
+
+def decode_contacts(kept: Sequence[bytes]) -> tuple[Contact, ...]:
+    """The contacts of members, each with its score."""
+    return tuple(map(decode_contact, kept[::2], kept[1::2])) if kept else ()
 
 
 def decode_contact(member: bytes, score: bytes | float) -> Contact:
@@ -397,19 +500,31 @@ async def read_state(client: redis.Redis, customer: str, since: datetime) -> Liv
 
 
 async def with_circles(
-    client: redis.Redis, state: LiveState, scopes: Collection[str], since: datetime
+    wire: Wire,
+    state: LiveState,
+    scopes: Collection[str],
+    since: int,
+    seconds: float | None = None,
 ) -> LiveState:
     """The state with the contacts of the customer's circles of some scopes.
 
     Nothing is asked of Redis where there are none. Raises LiveStateUnavailable.
     """
-    asked = {scope: circle for scope, circle in state.circles.items() if scope in scopes}
+    asked = [(scope, circle) for scope, circle in state.circles.items() if scope in scopes]
     if not asked or not state.marker:
         return state
-    found = await asyncio.gather(*(read_state(client, one, since) for one in asked.values()))
-    states = dict(zip(asked, found, strict=True))
+    commands: list[Command] = []
+    for _, circle in asked:  # the version first: see `read`
+        commands += [("HGET", keys.live(circle), "v"), contacts_command(circle, since)]
+    found = await wire.call(*commands, seconds=seconds)
+    for reply in found:
+        if isinstance(reply, RedisError):
+            raise unavailable(reply)
+    names = [scope for scope, _ in asked]
+    contacts = map(decode_contacts, found[1::2])
+    versions = (int(version or 0) for version in found[::2])
     shared = Circles(
-        contacts={scope: circle.contacts for scope, circle in states.items()},
-        read={scope: circle.version for scope, circle in states.items()},
+        contacts=dict(zip(names, contacts, strict=True)),
+        read=dict(zip(names, versions, strict=True)),
     )
     return replace(state, shared=shared)

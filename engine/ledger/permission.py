@@ -130,7 +130,9 @@ class Gate:
     async def _read(self, message: Message, bundle: Bundle) -> Ground:
         since = message.at - contact.horizon(bundle) - MILLISECOND  # a read rounds to the nearest
         state, row = await self._read_customer(message.customer, since)
-        state = await live.with_circles(self._ledger.redis, state, scopes(bundle), since)
+        state = await live.with_circles(
+            self._ledger.wire, state, scopes(bundle), milliseconds(since)
+        )
         ground = Ground(bundle=bundle, state=state, row=row)
         if not bundle.volumes or not state.marker:
             return ground
@@ -140,11 +142,9 @@ class Gate:
     async def _read_customer(
         self, customer: str, since: datetime
     ) -> tuple[live.LiveState, FeatureRow]:
-        reads = (keys.MARKER, keys.live(customer), keys.contacts(customer))
         wanted = self._reader.command(customer)
-        since_then = (milliseconds(since),)
-        reply, row = await live.run(self._ledger.wire, live.READ, reads, since_then, wanted)
-        return live.decode_state(reply), self._features(row)
+        state, row = await live.read(self._ledger.wire, customer, milliseconds(since), wanted)
+        return state, self._features(row)
 
     def _features(self, row: Any) -> FeatureRow:
         """What can't be read is unknown: guards know what that means."""

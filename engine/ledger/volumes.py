@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from engine.ledger import keys, live, units
 from engine.ledger.clock import Clock, milliseconds
 from engine.ledger.journal import Journal
 from engine.ledger.units import Answered, Freed, Taker, Unit
+from engine.ledger.wire import Command, Wire
 from engine.types import Reservation
 from engine.volumes import EVER, volume_of
 
@@ -27,49 +28,107 @@ FREE_UNIT = live.Script("free_unit")
 PUT_BACK_UNIT = live.Script("put_back_unit", "units")
 _FRESH_SECONDS = 1.0
 """How old a count may be: the script that takes a unit counts again."""
+_UNDER_WAY_SECONDS = 0.05
+"""For how long a count that a read renews is left to that read."""
+_NEVER = (0, 0.0)
 _MOST_COUNTED = 10_000
 _LONGEST_SECONDS = LONGEST_WINDOW.total_seconds()
 _BATCH = 1_000
 _UNKNOWN = -1
 
 
+class Counts(dict[str, int]):
+    """How much is used of each volume, as a decision looks it up; what it saw is what it holds.
+
+    `unsure` are the buckets that it asked for and whose count is old, or was never made.
+    """
+
+    def __init__(self, kept: Mapping[str, tuple[int, float]], now: float) -> None:
+        self._kept = kept
+        self._now = now
+        self.unsure: set[str] = set()
+
+    def get(self, bucket: str, default: Any = None, /) -> Any:
+        """The units used of a bucket."""
+        if bucket not in self:
+            used, until = self._kept.get(bucket, _NEVER)
+            if until <= self._now:
+                self.unsure.add(bucket)
+            if not used:
+                return default
+            self[bucket] = used
+        return self[bucket]
+
+    def differs(self, counted: Mapping[str, int]) -> bool:
+        """Whether what was unsure turned out to be another count than the decision saw."""
+        seen = dict(self)
+        return any(seen.get(one, 0) != counted.get(one, 0) for one in self.unsure)
+
+
 class Volumes:
     """What is used of each volume, for one process of a stack."""
 
-    def __init__(self, journal: Journal, client: redis.Redis, clock: Callable[[], Clock]) -> None:
+    def __init__(
+        self, journal: Journal, client: redis.Redis, wire: Wire, clock: Callable[[], Clock]
+    ) -> None:
         self._journal = journal
         self._redis = client
+        self._wire = wire
         self._clock = clock
         self._counts: dict[str, tuple[int, float]] = {}
+        self._under_way: dict[str, float] = {}
         self._sure: set[tuple[str, str, str]] = set()
 
     # -- before a decision
 
-    async def counted(self, buckets: Sequence[str]) -> dict[str, int]:
+    def due(self, buckets: Sequence[str]) -> list[str]:
+        """Those of some buckets whose count is old; nobody else is told so for a moment."""
+        now = time.monotonic()
+        old = [one for one in self._old(buckets, now) if self._under_way.get(one, 0.0) <= now]
+        if old:
+            self._under_way = dict.fromkeys(old, now + _UNDER_WAY_SECONDS)
+        return old
+
+    def _old(self, buckets: Iterable[str], now: float) -> list[str]:
+        return [one for one in buckets if self._counts.get(one, _NEVER)[1] <= now]
+
+    def commands(self, buckets: Iterable[str]) -> list[Command]:
+        """What counts them in Redis."""
+        after = f"({milliseconds(self._clock().now())}"
+        return [("ZCOUNT", keys.volume(one), after, "+inf") for one in buckets]
+
+    def learn(self, buckets: Sequence[str], counts: Sequence[Any]) -> None:
+        """Remembers what Redis counted; a bucket that could not be counted stays as it was."""
+        until = time.monotonic() + _FRESH_SECONDS
+        if len(self._counts) + len(buckets) > _MOST_COUNTED:
+            self._counts.clear()
+        for one, count in zip(buckets, counts, strict=True):
+            if isinstance(count, int):
+                self._counts[one] = (count, until)
+
+    def known(self, buckets: Iterable[str]) -> Counts:
+        """What this process knows of some buckets by now, and of all others when asked."""
+        counts = Counts(self._counts, time.monotonic())
+        for one in buckets:
+            counts.get(one)
+        return counts
+
+    async def counted(
+        self, buckets: Collection[str], seconds: float | None = None
+    ) -> dict[str, int]:
         """How many units of each bucket are used, those that are unused left out.
 
         It may be a second old: too few cost a refusal by the script that takes, too many an offer
         that could have been made. Raises LiveStateUnavailable.
         """
-        now = time.monotonic()
-        old = [one for one in buckets if self._counts.get(one, (0, 0.0))[1] <= now]
-        if old:
-            await self._count(old, now + _FRESH_SECONDS)
-        counts = {one: self._counts.get(one, (0, 0.0))[0] for one in buckets}
+        if old := self._old(buckets, time.monotonic()):
+            found = await self._wire.call(*self.commands(old), seconds=seconds)
+            for one in found:
+                if isinstance(one, RedisError):
+                    raise live.unavailable(one)
+            self.learn(old, found)
+        counts = {one: self._counts.get(one, _NEVER)[0] for one in buckets}
         return {one: count for one, count in counts.items() if count}
-
-    async def _count(self, buckets: Sequence[str], until: float) -> None:
-        after = f"({milliseconds(self._clock().now())}"
-        pipe = self._redis.pipeline(transaction=False)
-        for one in buckets:
-            pipe.zcount(keys.volume(one), after, "+inf")
-        try:
-            found = await pipe.execute()
-        except (RedisError, OSError) as error:
-            raise live.unavailable(error) from error
-        if len(self._counts) + len(buckets) > _MOST_COUNTED:
-            self._counts.clear()
-        self._counts.update({one: (n, until) for one, n in zip(buckets, found, strict=True)})
 
     def distrust(self) -> None:
         """Counts again before the next decision: a script refused by what it counted itself."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl as tls
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -14,6 +15,7 @@ from redis.exceptions import ConnectionError as ConnectionBroken
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from engine.errors import LiveStateUnavailable
+from engine.ledger.patience import within
 
 Command = tuple[str | bytes | int | float, ...]
 _pack: Callable[[Command], bytes] = cast(Any, hiredis).pack_command
@@ -21,6 +23,10 @@ _pack: Callable[[Command], bytes] = cast(Any, hiredis).pack_command
 _CONNECT_SECONDS = 1.0
 _STALLED_SECONDS = 2.0
 """A connection whose oldest call waits for so long is given up: its other end may be gone."""
+_TURNS = 3
+"""A busy process reads a reply late, though it was there in time: so many turns to find it."""
+_LATE: list[Any] = []
+"""Stands for the replies of a call whose time is over; those that come later are nobody's."""
 
 
 class _Call:
@@ -129,22 +135,26 @@ class Wire:
         self._connection: _Connection | None = None
         self._connecting: asyncio.Task[_Connection] | None = None
 
-    async def call(self, *commands: Command) -> list[Any]:
+    async def call(self, *commands: Command, seconds: float | None = None) -> list[Any]:
         """The replies, one for each command; an error is a reply too, and is not raised.
 
-        Raises LiveStateUnavailable when Redis can't be reached, or the connection is lost before
-        all replies are here.
+        Raises LiveStateUnavailable when Redis can't be reached, the connection is lost before all
+        replies are here, or they are not here within `seconds`.
         """
-        connection = self._connection
+        connection, left = self._connection, seconds
         try:
             if connection is None or not connection.open:
-                connection = await self._connected()
-            return await connection.send(commands)
+                connection, left = await self._soon_connected(seconds)
+            future = connection.send(commands)
+            replies = await (future if left is None else _in_time(future, left))
         except (RedisError, OSError, TimeoutError) as error:
             said = str(error) or "it did not answer"
             raise LiveStateUnavailable(
                 f"Redis can't be used: {type(error).__name__}: {said}"
             ) from error
+        if replies is _LATE and seconds is not None:
+            raise LiveStateUnavailable(f"Redis did not answer within {seconds * 1000:.3g} ms")
+        return replies
 
     async def close(self) -> None:
         """Ends the connection."""
@@ -152,6 +162,14 @@ class Wire:
             self._connecting.cancel()
         if self._connection is not None:
             self._connection.close()
+
+    async def _soon_connected(self, seconds: float | None) -> tuple[_Connection, float | None]:
+        """The connection, and what is left of the time."""
+        if seconds is None:
+            return await self._connected(), None
+        started = time.monotonic()
+        connection = await within(seconds, self._connected())
+        return connection, seconds - (time.monotonic() - started)
 
     async def _connected(self) -> _Connection:
         """All callers wait for the same attempt; one that stops waiting does not end it."""
@@ -180,6 +198,24 @@ class Wire:
                 raise reply
         self._connection = made
         return made
+
+
+async def _in_time(future: asyncio.Future[list[Any]], seconds: float) -> list[Any]:
+    """The replies, or `_LATE`."""
+    timer = future.get_loop().call_later(seconds, _give_up, future, _TURNS)
+    try:
+        return await future
+    finally:
+        timer.cancel()
+
+
+def _give_up(future: asyncio.Future[list[Any]], turns: int) -> None:
+    if future.done():
+        return
+    if turns:
+        future.get_loop().call_soon(_give_up, future, turns - 1)
+    else:
+        future.set_result(_LATE)
 
 
 def _seen(task: asyncio.Task[_Connection]) -> None:

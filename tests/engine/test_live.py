@@ -84,10 +84,10 @@ def between(ledger: Ledger, patch: pytest.MonkeyPatch, *happenings: Callable[[],
     waiting = list(happenings)
     run = ledger.wire.call
 
-    async def interrupted(*commands: Command) -> list[Any]:
+    async def interrupted(*commands: Command, seconds: float | None = None) -> list[Any]:
         if waiting and len(commands) == 1:  # no read, which has the features with it
             await waiting.pop(0)()
-        return await run(*commands)
+        return await run(*commands, seconds=seconds)
 
     patch.setattr(ledger.wire, "call", interrupted)
     return Decider(ledger, NoFeatures(), NoModels(), lambda: LIMITED)

@@ -21,6 +21,7 @@ from engine.ledger import Ledger, keys, tables
 from engine.ledger.clock import Clock
 from engine.ledger.outcomes import Outcome, Told
 from engine.ledger.sends import DeliveryPending, Sender
+from engine.ledger.wire import Command
 from engine.live import Ask
 from engine.replay import identical
 from engine.types import Decision, Placement
@@ -185,16 +186,16 @@ async def test_a_count_that_is_too_low_costs_a_retry_and_no_more(
 ) -> None:
     await asyncio.gather(*(offered(ledger, n) for n in range(10)))
     ledger.volumes.distrust()
-    counted, asked = ledger.volumes.counted, 0
+    learn, told = ledger.volumes.learn, 0
 
-    async def blind(buckets: Sequence[str]) -> dict[str, int]:
-        nonlocal asked
-        asked += 1
-        return {} if asked == 1 else await counted(buckets)
+    def blind(buckets: Sequence[str], counts: Sequence[int]) -> None:
+        nonlocal told
+        told += 1
+        learn(buckets, [0] * len(counts) if told == 1 else counts)
 
-    monkeypatch.setattr(ledger.volumes, "counted", blind)
+    monkeypatch.setattr(ledger.volumes, "learn", blind)
     assert shown(await offered(ledger, 10)) == ["help"]
-    assert asked == 2
+    assert told == 2
     assert (await rows(ledger))[-1] == ("phone", "freed")
 
 
@@ -204,14 +205,14 @@ async def test_a_count_that_is_too_low_for_two_offers_costs_a_retry_as_well(
     bundle = a_bundle(PHONE, TABLET, HELP, volumes=[CONFIRMED])
     await asyncio.gather(*(offered(ledger, n, bundle) for n in range(9)))
     ledger.volumes.distrust()
-    counted, asked = ledger.volumes.counted, 0
+    learn, told = ledger.volumes.learn, 0
 
-    async def blind(buckets: Sequence[str]) -> dict[str, int]:
-        nonlocal asked
-        asked += 1
-        return {} if asked == 1 else await counted(buckets)
+    def blind(buckets: Sequence[str], counts: Sequence[int]) -> None:
+        nonlocal told
+        told += 1
+        learn(buckets, [0] * len(counts) if told == 1 else counts)
 
-    monkeypatch.setattr(ledger.volumes, "counted", blind)
+    monkeypatch.setattr(ledger.volumes, "learn", blind)
     two = (Placement(limit=2),)
     assert shown(await offered(ledger, 10, bundle, placements=two)) == ["phone", "help"]
     assert len(await members(ledger)) == 10
@@ -483,14 +484,14 @@ async def test_what_is_given_back_between_read_and_commit_is_taken_anew(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = await offered(ledger)
-    counted, waiting = ledger.volumes.counted, [first.decision_id]
+    call, waiting = ledger.wire.call, [first.decision_id]
 
-    async def overtaken(buckets: Sequence[str]) -> dict[str, int]:
-        if waiting:  # the customer's state is read by now
+    async def overtaken(*commands: Command, seconds: float | None = None) -> list[Any]:
+        if waiting and len(commands) == 1:  # a commit: the customer's state is read by now
             await ledger.volumes.give_back(waiting.pop())
-        return await counted(buckets)
+        return await call(*commands, seconds=seconds)
 
-    monkeypatch.setattr(ledger.volumes, "counted", overtaken)
+    monkeypatch.setattr(ledger.wire, "call", overtaken)
     assert shown(await offered(ledger)) == ["phone"]
     assert len(await members(ledger)) == 1
     assert [state for _, state in await rows(ledger)] == ["freed", "reserved"]

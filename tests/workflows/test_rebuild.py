@@ -159,9 +159,7 @@ async def test_accounts_and_households_come_back_with_all_that_counts_in_them(
     scopes = [Scope.ACCOUNT.value, Scope.HOUSEHOLD.value]
 
     async def circles() -> LiveState:
-        return await live.with_circles(
-            ledger.redis, await ledger.state(CUSTOMER), scopes, now - DAY
-        )
+        return await live.with_circles(ledger.wire, await ledger.state(CUSTOMER), scopes, 0)
 
     before = await circles()
     assert [len(before.shared.contacts[scope]) for scope in scopes] == [2, 2]

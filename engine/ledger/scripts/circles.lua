@@ -18,11 +18,13 @@ local function circles(live)
   return found
 end
 
--- Whether nothing happened since a read: of the customer's version, and behind it those of the account and the household, each
--- empty if it was not read: `12`, `12:7:`.
+-- Whether nothing happened since a read: of the customer's version, and behind it those of the account and the household, where
+-- any was read, each empty if it was not: `12`, `12:7:`.
 local function unchanged(live, read)
-  local own, account, household = string.match(read, '^(%d+):?(%d*):?(%d*)$')
-  if (redis.call('HGET', live, 'v') or '0') ~= own then return false end
+  local now = redis.call('HGET', live, 'v') or '0'
+  if now == read then return true end
+  local own, account, household = string.match(read, '^(%d+):(%d*):(%d*)$')
+  if now ~= own then return false end
   local versions = {account, household}
   for _, circle in ipairs(circles(live)) do
     local version = versions[circle.number]

@@ -34,7 +34,10 @@ end
 local entry = redis.call('XADD', KEYS[4], '*', 'd', ARGV[3], 'r', ARGV[4])
 redis.call('SET', KEYS[5], entry)
 local latest = redis.call('HGET', KEYS[2], 'd')
-if latest then latest = ARGV[3] .. ',' .. latest else latest = ARGV[3] end
-redis.call('HSET', KEYS[2], 'd', string.sub(latest, 1, 27 * tonumber(ARGV[6]) - 1))
-if ARGV[7] ~= '' then redis.call('HSET', KEYS[2], 's', ARGV[7]) end
+latest = latest and string.sub(ARGV[3] .. ',' .. latest, 1, 27 * ARGV[6] - 1) or ARGV[3]
+if ARGV[7] == '' then
+  redis.call('HSET', KEYS[2], 'd', latest)
+else
+  redis.call('HSET', KEYS[2], 'd', latest, 's', ARGV[7])
+end
 return 1

@@ -1,0 +1,360 @@
+"""One question on its way: read, compute, commit, again where something arrived in between."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from redis.exceptions import RedisError
+
+from engine import contact, visits, volumes
+from engine.ask import Ask, request_of
+from engine.catalog import Bundle
+from engine.decide import decide
+from engine.errors import LiveStateUnavailable, RequestIdReused
+from engine.ledger import Ledger, earlier, keys, live
+from engine.ledger.circles import scopes
+from engine.ledger.clock import milliseconds
+from engine.ledger.patience import Breaker
+from engine.ledger.ports import FeatureReader
+from engine.ledger.units import Taker
+from engine.ledger.volumes import Counts
+from engine.ledger.wire import Command
+from engine.propensity import Scorer
+from engine.record import record
+from engine.timings import Timings
+from engine.types import Decision, FeatureRow, Request, Snapshot
+
+Found = TypeVar("Found")
+
+_ATTEMPTS = 20
+_CLAIM_MILLISECONDS = 2_000
+_POLL_SECONDS = 0.005
+_KEPT = timedelta(hours=24)
+_PATIENCE_SECONDS = 1.0
+"""How long Redis may take for one call, whatever the deadline, before an answer goes without it."""
+_LEAST_SECONDS = 0.005
+"""How long it may take, however close the deadline is."""
+_STORE_SHARE = 0.4
+"""The part of a deadline that reading may take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What reading and committing have to know of a bundle, worked out once for all questions."""
+
+    bundle: Bundle
+    horizon_milliseconds: int
+    scopes: frozenset[str]
+    sessions: bool
+
+
+def wanted(bundle: Bundle) -> Wanted:
+    """What a bundle wants."""
+    return Wanted(
+        bundle=bundle,
+        horizon_milliseconds=round(contact.horizon(bundle).total_seconds() * 1000),
+        scopes=scopes(bundle),
+        sessions=visits.remembered(bundle),
+    )
+
+
+class Attempt:
+    """One question on its way: read, compute, commit, again where something arrived in between."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        reader: FeatureReader,
+        scorer: Scorer,
+        wanted: Wanted,
+        ask: Ask,
+        *,
+        end: float,
+        breaker: Breaker,
+        timings: Timings,
+    ) -> None:
+        self.ledger = ledger
+        self.reader = reader
+        self.scorer = scorer
+        self.bundle = wanted.bundle
+        self.ask = ask
+        self._wanted = wanted
+        self._end = end
+        self._breaker = breaker
+        self._timings = timings
+        share = max(_STORE_SHARE * ask.deadline_ms / 1000, _LEAST_SECONDS)
+        self._deadline_seconds = min(share, _PATIENCE_SECONDS)
+        self._oldest = milliseconds(ledger.clock.now()) - wanted.horizon_milliseconds
+        self._claim = ""
+
+    # -- request ids
+
+    async def guard(self) -> None:
+        """Raises RequestIdReused when the id came with another body before."""
+        name = keys.guard(str(self.ask.request_id))
+        command = ("SET", name, self.ask.digest, "NX", "GET", "PX", self._keep())
+        (kept,) = await self._call(command)
+        if isinstance(kept, RedisError):
+            raise live.unavailable(kept)
+        if kept is not None and kept.decode() != self.ask.digest:
+            raise RequestIdReused(
+                f"request_id {self.ask.request_id!r} was used with another body: repeat that body,"
+                " or use a new id"
+            )
+
+    def _keep(self) -> int:
+        return max(60_000, round(self.ledger.clock.wall_seconds(_KEPT) * 1000))
+
+    async def compute_once(self) -> Decision:
+        """The answer of this request id: the stored one while it is legal, else a new one."""
+        self._claim = secrets.token_hex(8)
+        end = time.monotonic() + 2 * _CLAIM_MILLISECONDS / 1000
+        while True:
+            state, row = await self._read(claim=True)
+            if state.stored is None:
+                return await self._compute(state, row)
+            if state.stored[:1] == b"d":
+                return await self._stored_or_new(state, row)
+            if time.monotonic() > end:
+                raise LiveStateUnavailable("another call with this request_id does not finish")
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _stored_or_new(self, state: live.LiveState, row: FeatureRow) -> Decision:
+        decision_id = (state.stored or b"")[1:].decode()
+        kept = await earlier.stored_decision(self.ledger, decision_id)
+        if kept is not None and earlier.still_legal(
+            kept, state, self.bundle, self.ask.channel, self.ledger.clock.now()
+        ):
+            if any(one.until is None for one in kept.reserves):  # the call before may have crashed
+                await self.ledger.volumes.confirm(decision_id)
+            return kept
+        return await self._compute(state, row, instead_of=state.stored)
+
+    # -- read, compute, commit
+
+    async def compute(self) -> Decision:
+        """A new decision on the state as it is."""
+        return await self._compute(*await self._read(claim=False))
+
+    async def _compute(
+        self, state: live.LiveState, row: FeatureRow, instead_of: bytes | None = None
+    ) -> Decision:
+        for _ in range(_ATTEMPTS):
+            if state.circles and self._wanted.scopes:
+                state = await self._with_circles(state)
+            request = self._request(superseded=instead_of is not None)
+            snapshot, decision = await self._decided(request, state, row)
+            if self.ask.dry_run:
+                return decision
+            started = time.perf_counter()
+            refused = await self._take(state, request, snapshot, decision, instead_of)
+            self._timings.commit += time.perf_counter() - started
+            if refused is None:
+                return decision
+            if refused.stored is not None:
+                return await self._stored_or_new(refused, row)
+            state = refused
+        raise LiveStateUnavailable(
+            "this customer's state changes faster than a decision can be made"
+        )
+
+    async def _decided(
+        self, request: Request, state: live.LiveState, row: FeatureRow
+    ) -> tuple[Snapshot, Decision]:
+        """A decision, and again where it looked at a volume whose count was old and is another."""
+        snapshot = self._snapshot(request, state, row)
+        decision = self._decide(request, snapshot)
+        counts = snapshot.volumes
+        if not isinstance(counts, Counts) or not counts.unsure:
+            return snapshot, decision
+        if not counts.differs(await self._counted(counts.unsure)):
+            return snapshot, decision
+        snapshot = self._snapshot(request, state, row)
+        return snapshot, self._decide(request, snapshot)
+
+    def _decide(self, request: Request, snapshot: Snapshot) -> Decision:
+        timings = self._timings
+        started, scored = time.perf_counter(), timings.score
+        decision = decide(request, snapshot, self.bundle, self.scorer)
+        timings.decide += time.perf_counter() - started - (timings.score - scored)
+        return decision
+
+    async def gather(self) -> tuple[Request, Snapshot]:
+        """What a decision would be made from now, with all that it may look at."""
+        state, row = await self._read(claim=False)
+        state = await self._with_circles(state)
+        request = self._request()
+        snapshot = self._snapshot(request, state, row)
+        if self.bundle.volumes and snapshot.reconciled:
+            asked = volumes.buckets(request, snapshot, self.bundle)
+            snapshot = replace(snapshot, volumes=await self._counted(asked))
+        return request, snapshot
+
+    def _request(self, superseded: bool = False) -> Request:
+        return request_of(self.ask, self.ask.at or self.ledger.clock.now(), superseded)
+
+    def _snapshot(self, request: Request, state: live.LiveState, row: FeatureRow) -> Snapshot:
+        if not self.bundle.volumes:
+            return state.snapshot(request.customer, row)
+        standing = volumes.standing_buckets(self.bundle, request.now)
+        reserved = state.reserved and volumes.current(state.reserved, self.bundle, request.now)
+        known = self.ledger.volumes.known(standing)
+        return state.snapshot(request.customer, row, known, reserved)
+
+    async def _with_circles(self, state: live.LiveState) -> live.LiveState:
+        """The state with the contacts of account and household, where the bundle counts those."""
+        seconds = self._breaker.patience(self._deadline_seconds)
+        reading = live.with_circles(
+            self.ledger.wire, state, self._wanted.scopes, self._oldest, seconds
+        )
+        return await self._watched(reading)
+
+    async def _counted(self, buckets: Collection[str]) -> dict[str, int]:
+        seconds = self._breaker.patience(self._deadline_seconds)
+        return await self._watched(self.ledger.volumes.counted(buckets, seconds))
+
+    async def _read(self, claim: bool) -> tuple[live.LiveState, FeatureRow]:
+        started = time.perf_counter()
+        try:
+            return await self._read_once(claim)
+        finally:
+            self._timings.read += time.perf_counter() - started
+
+    async def _read_once(self, claim: bool) -> tuple[live.LiveState, FeatureRow]:
+        """State and features, and what volumes need to be counted again, in one round trip."""
+        ask, seconds = self.ask, self._breaker.patience(self._deadline_seconds)
+        more, due = [self.reader.command(ask.customer)], self._due()
+        if due:
+            more += self.ledger.volumes.commands(due)
+        wire = self.ledger.wire
+        if claim:
+            held = (str(ask.request_id), self._claim, _CLAIM_MILLISECONDS)
+            reading = live.claim(wire, ask.customer, self._oldest, held, *more, seconds=seconds)
+        else:
+            reading = live.read(wire, ask.customer, self._oldest, *more, seconds=seconds)
+        state, row, *counts = await self._watched(reading)
+        if due:
+            self.ledger.volumes.learn(due, counts)
+        try:
+            return state, self._features(row)
+        except (RedisError, ValueError) as error:
+            return await self._without_features(state, error), FeatureRow()
+
+    def _due(self) -> list[str]:
+        if not self.bundle.volumes:
+            return []
+        now = self.ask.at or self.ledger.clock.now()
+        return self.ledger.volumes.due(volumes.standing_buckets(self.bundle, now))
+
+    def _features(self, row: object) -> FeatureRow:
+        if isinstance(row, RedisError):
+            raise row
+        return self.reader.decode(row)
+
+    async def _without_features(self, state: live.LiveState, error: Exception) -> live.LiveState:
+        """The state with what was offered last: all that can be said without features."""
+        unread = f"the features could not be read: {error}"
+        placements = frozenset(one.name for one in self.ask.placements)
+        remembered, said = await earlier.remembered(
+            self.ledger, state, self.bundle, self.ask.channel, placements
+        )
+        return replace(state, remembered=remembered, because=(unread, *said))
+
+    async def _take(
+        self,
+        state: live.LiveState,
+        request: Request,
+        snapshot: Snapshot,
+        decision: Decision,
+        instead_of: bytes | None,
+    ) -> live.LiveState | None:
+        """Commits; what it takes out of volumes is journalled before, and given back if refused."""
+        kept, by = self.ledger.volumes, decision.decision_id
+        mine = request.customer
+        anew = [
+            one
+            for one in decision.reserves
+            # what is used for good but was never confirmed here may be so by a call that crashed
+            if one not in snapshot.reserved or (one.until is None and not kept.sure_of(mine, one))
+        ]
+        if anew:
+            taker = Taker(customer=mine, by=by, decision_id=by)
+            await kept.intend(taker, anew, self.bundle, bounded=True)
+        refused = await self._commit(state, request, snapshot, decision, instead_of)
+        if refused is not None and decision.reserves:
+            await kept.give_back(by)
+        elif refused is None and any(one.until is None for one in anew):
+            await kept.confirm(by)
+            kept.be_sure(mine, anew)
+        return refused
+
+    async def _commit(
+        self,
+        state: live.LiveState,
+        request: Request,
+        snapshot: Snapshot,
+        decision: Decision,
+        instead_of: bytes | None,
+    ) -> live.LiveState | None:
+        taken, units = self._units(state, snapshot, decision)
+        customer, made = request.customer, decision.decision_id
+        names = [keys.MARKER, keys.live(customer), keys.contacts(customer)]
+        names += (keys.DECISIONS, keys.decision(made))
+        arguments: list[Any] = [
+            state.seen,
+            state.marker,
+            made,
+            record(request, snapshot, decision, self.ledger.site.seal_key),
+            self._oldest,
+            live.LATEST_DECISIONS,
+            self._session(request, snapshot),
+            units,
+        ]
+        if self.ask.request_id is not None:
+            names.append(keys.answer(customer, self.ask.request_id))
+            arguments += [self._claim, self._keep(), instead_of or b""]
+        left = max(self._end - time.perf_counter(), 10 * _LEAST_SECONDS)
+        seconds = self._breaker.patience(min(left, _PATIENCE_SECONDS))
+        names += taken
+        call = live.run(self.ledger.wire, live.COMMIT, names, arguments, seconds=seconds)
+        (reply,) = await self._watched(call)
+        return None if reply == 1 else live.decode_state(reply)
+
+    def _units(
+        self, state: live.LiveState, snapshot: Snapshot, decision: Decision
+    ) -> tuple[Sequence[str], bytes]:
+        """What the decision takes, and what the live state need not show any more."""
+        over = [one for one in state.reserved if one not in snapshot.reserved]
+        if not decision.reserves and not over:
+            return (), b""
+        forget = over if snapshot.reconciled else ()
+        reserves = decision.reserves
+        return self.ledger.volumes.wanted(snapshot.customer, reserves, self.bundle, forget)
+
+    def _session(self, request: Request, snapshot: Snapshot) -> bytes:
+        """The session as it goes on; journeys are no visits."""
+        if not self._wanted.sessions or not snapshot.reconciled or request.journey:
+            return b""
+        if not self.bundle.channels[request.channel].in_page:
+            return b""
+        return live.encode_session(visits.after(request, snapshot.session, self.bundle))
+
+    async def _call(self, command: Command) -> list[Any]:
+        seconds = self._breaker.patience(self._deadline_seconds)
+        return await self._watched(self.ledger.wire.call(command, seconds=seconds))
+
+    async def _watched(self, call: Awaitable[Found]) -> Found:
+        """What a call gives; the breaker learns whether it worked."""
+        try:
+            found = await call
+        except LiveStateUnavailable:
+            self._breaker.failed()
+            raise
+        self._breaker.worked()
+        return found
