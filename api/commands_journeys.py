@@ -1,4 +1,4 @@
-"""Commands about the code of journeys: their maps, and whether what runs goes on with it."""
+"""Commands about the code of journeys: maps, what new code would break, builds of the worker."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from engine.errors import TactfulError
 if TYPE_CHECKING:
     from engine.ledger.site import Site
     from workflows.checking import Checked
+    from workflows.deployments import Build
     from workflows.maps.chart import Chart
 
 _SHOWN_EVERY = 10
@@ -42,6 +43,14 @@ def add_to(app: typer.Typer) -> None:
         short_help="Find running journeys that this code would break.",
         epilog="Example: tactful journeys check --limit 200",
     )(check)
+    app.command(
+        short_help="List the builds of the worker, and what runs on each.",
+        epilog="Example: tactful journeys builds",
+    )(builds)
+    app.command(
+        short_help="Let new journeys start on a build of the worker.",
+        epilog="Example: tactful journeys deploy 1.4.0 --share 10",
+    )(deploy)
 
 
 def draw(
@@ -160,3 +169,55 @@ def checked_lines(checked: Checked) -> Iterator[str]:
         yield f"  do     {broken.remedy}"
     told = f"{checked.replayed} of {checked.running} running journeys replayed"
     yield f"{told}, {len(checked.broken) or 'none'} would break"
+
+
+def builds(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List the builds of the worker: where new journeys start, how many run on each.
+
+    A draining build needs its workers until nothing runs on it any more.
+    """
+    import asyncio
+    import json
+    from dataclasses import asdict
+
+    found = asyncio.run(_builds(_site(data_dir)))
+    if as_json:
+        typer.echo(json.dumps([asdict(build) for build in found]))
+        return
+    width = max(len(build.id) for build in found)
+    for build in found:
+        share = f"{build.share:3g} % of new journeys" if build.share else " " * 21
+        typer.echo(f"{build.id:<{width}}  {build.status:<8} {share}  {build.journeys} running")
+
+
+async def _builds(place: Site) -> tuple[Build, ...]:
+    from workflows import deployments
+    from workflows.connection import connect
+
+    return await deployments.builds(await connect(place), place.worker_deployment)
+
+
+def deploy(
+    build: Annotated[str, typer.Argument(metavar="BUILD", help="As `tactful journeys builds`.")],
+    share: Annotated[
+        float, typer.Option(metavar="PERCENT", min=0, max=100, help="Only so many, to try it.")
+    ] = 100.0,
+    data_dir: DataDir = None,
+) -> None:
+    """Let new journeys start on a build; running ones move to it when they continue as new."""
+    import asyncio
+
+    asyncio.run(_deploy(_site(data_dir), build, share))
+    told = "all new journeys" if share == 100.0 else f"{share:g} % of the new journeys"
+    typer.echo(f"{build} takes {told}")
+
+
+async def _deploy(place: Site, build: str, share: float) -> None:
+    from workflows import deployments
+    from workflows.connection import connect
+
+    client = await connect(place)
+    if share == 100.0:
+        await deployments.make_current(client, place.worker_deployment, build)
+    else:
+        await deployments.ramp(client, place.worker_deployment, build, share)

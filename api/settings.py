@@ -32,6 +32,7 @@ DEVELOPMENT_SECRET = "whsec_" + base64.b64encode(b"for development, never elsewh
 MOST_IN_FLIGHT = 64
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{0,128}$")]
 
 
 def config_file() -> Path:
@@ -70,6 +71,8 @@ class Settings(BaseSettings):
     temporal_tls_key: Path | None = None
     temporal_api_key: SecretStr | None = None
     task_queue: str = "tactful"
+    worker_deployment: Word = "tactful"
+    worker_build: Word = ""
     bundle: Path = BUNDLES / "telco"
     webhook_url: str | None = None
     webhook_allow: Annotated[tuple[str, ...], NoDecode] = ()
@@ -226,6 +229,8 @@ def site(settings: Settings) -> Site:
         temporal_namespace=settings.temporal_namespace,
         temporal_ui=settings.ui,
         task_queue=settings.task_queue,
+        worker_deployment=settings.worker_deployment,
+        worker_build=settings.worker_build,
         bundle=settings.bundle,
         webhook_url=settings.webhook_url,
         webhook_secret=settings.webhook_secret.get_secret_value(),

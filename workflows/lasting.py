@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
+from temporalio.workflow import ContinueAsNewVersioningBehavior
 
 from engine.types import Scalar
 from workflows import calls, steps
@@ -81,18 +82,18 @@ class Lasting(People):
     async def checkpoint(self, state: object) -> None:
         """Remember this state, and continue as new with it once the history is long.
 
+        So it does once another build of the worker takes new journeys, and moves on to that one.
         Call it once in each loop: an event that can't be handled throws the journey back to here.
         """
         self._state = TypeAdapter[Any](type(state)).dump_json(state).decode()
         self._set_mark()
-        info = workflow.info()
-        longest = self.opening.history_events_maximum
-        if info.is_continue_as_new_suggested() or info.get_current_history_length() > longest:
+        if self._has_grown_long() or workflow.info().is_target_worker_deployment_version_changed():
             await workflow.wait_condition(workflow.all_handlers_finished)
             if self._cancel is not None:
                 await self._obey()
             workflow.continue_as_new(
-                replace(self.opening, carried=self._carried(), edition=EDITION)
+                replace(self.opening, carried=self._carried(), edition=EDITION),
+                initial_versioning_behavior=ContinueAsNewVersioningBehavior.AUTO_UPGRADE,
             )
 
     async def finish(
@@ -107,6 +108,11 @@ class Lasting(People):
         return ending if await self._leave(ending, unless) else None
 
     # Inside
+
+    def _has_grown_long(self) -> bool:
+        info = workflow.info()
+        longest = self.opening.history_events_maximum
+        return info.is_continue_as_new_suggested() or info.get_current_history_length() > longest
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

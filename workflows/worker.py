@@ -19,7 +19,7 @@ from engine.channels.webhook import WebhookChannel
 from engine.ledger.sends import Sender
 from engine.ledger.site import Site
 from feature_store.online import OnlineReader
-from workflows import search_attributes
+from workflows import deployments, search_attributes
 from workflows.activities import JourneyActivities
 from workflows.complaint import Complaint
 from workflows.connection import connect
@@ -79,6 +79,7 @@ async def run(site: Site, ready: Callable[[], None]) -> None:
             bundle=parts.bundle,
         )
         async with worker(client, site, activities):
+            await deployments.join(client, site)
             ready()
             await stop.wait()
 
@@ -91,6 +92,7 @@ def worker(client: Client, site: Site, activities: JourneyActivities) -> Worker:
         workflows=JOURNEYS,
         activities=activities.all(),
         workflow_runner=sandbox(),
+        deployment_config=deployments.config(site),
         sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
         max_concurrent_workflow_tasks=WORKFLOW_TASKS_MAXIMUM,
         max_concurrent_activities=ACTIVITIES_MAXIMUM,

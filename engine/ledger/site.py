@@ -33,6 +33,8 @@ class Site:
     temporal_namespace: str = "default"
     temporal_ui: str = "http://127.0.0.1:8233"
     task_queue: str = "tactful"
+    worker_deployment: str = "tactful"
+    worker_build: str = ""
     bundle: Path = BUNDLES / "telco"
     webhook_url: str | None = None
     webhook_secret: str = field(default="", repr=False)
