@@ -44,6 +44,7 @@ from api.journeys import (
 )
 from api.knowledge import LedgerKnowledge
 from api.memberships import MembershipChange, MembershipReply, MembershipRoutes, Memberships
+from api.memory import settle
 from api.metrics import Metrics, limited
 from api.outcomes import OutcomeReply, OutcomeRequest, OutcomeRoutes, Outcomes
 from api.questions import DecisionRequest
@@ -52,15 +53,13 @@ from api.replaying import Named, bundles_of
 from api.security import BodyLimit, RawPath
 from api.server import listen
 from api.settings import Settings, site
+from api.warming import warm_up
 from engine.catalog import Bundle
-from engine.ledger.references import reference
 from engine.ledger.site import Site
-from engine.live import Ask
 from engine.propensity import Scorer
 from workflows.parts import Parts as StackParts
 from workflows.parts import open_parts
 
-WARM_UP = "nobody"
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 SHOWN = (
     ConsentChange,
@@ -244,18 +243,10 @@ def serve(settings: Settings, ready: Callable[[], None] = lambda: None) -> None:
 async def serve_on(listening: socket.socket, settings: Settings, ready: Callable[[], None]) -> None:
     """Open the parts, serve them, close them."""
     async with open_parts(site(settings)) as stack:
-        await warm_up(stack)
-        metrics = limited(settings.max_in_flight)
-        await server.run(create_door(wired(stack, metrics)), listening, ready)
-
-
-async def warm_up(stack: StackParts) -> None:
-    """One decision on each channel that nobody sees: the first caller finds everything made."""
-    asks = [
-        Ask(customer=reference(stack.site.key, WARM_UP), channel=channel, dry_run=True)
-        for channel in stack.bundle().channels
-    ]
-    await asyncio.gather(*(stack.decider.decide(ask) for ask in asks))
+        await warm_up(stack, decisions_of(wired(stack)).answer)
+        door = create_door(wired(stack, limited(settings.max_in_flight)))
+        settle()
+        await server.run(door, listening, ready)
 
 
 def add_metrics(app: FastAPI, metrics: Metrics) -> None:

@@ -23,7 +23,6 @@ from engine.ledger.clock import milliseconds
 from engine.ledger.consents import latest_consents
 from engine.ledger.memberships import all_circles, latest_memberships
 from engine.types import Contact, Event, Hold, JourneyState
-from feature_store.offline import restore_online
 from feature_store.online import Row, write_rows
 from feature_store.push import HISTORY, changed_view, pushed
 from workflows import search_attributes
@@ -115,6 +114,8 @@ async def _put_everything_back(
     await ledger.volumes.put_back()
     await evidence.count_again(ledger.journal, ledger.redis)
     progress("putting back features")
+    from feature_store.offline import restore_online  # 40 MiB: only for who rebuilds
+
     features = await restore_online(ledger.site, ledger.redis)
     features += await _push_again(ledger, customers)
     return Rebuilt(customers=len(customers), holds=holds, journeys=len(journeys), features=features)

@@ -1,0 +1,88 @@
+"""Before the first request: everything that is made once and kept has been made, by deciding."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from random import Random
+from typing import Any
+
+import orjson
+
+from engine.catalog import Bundle
+from engine.decide import decide
+from engine.ledger.references import reference
+from engine.live import Ask, request_of
+from engine.propensity import Scorer
+from engine.record import record
+from engine.types import Scalar, Snapshot
+from feature_store.schema import FEATURES, VIEWS, Kind
+from workflows.parts import Parts
+
+NOBODY = "nobody"
+MADE_UP = 24
+"""So many made-up customers are decided for on each channel that is a page."""
+DEADLINE_MS = 10_000
+
+
+async def warm_up(stack: Parts, answer: Callable[[bytes, float], Any]) -> None:
+    """Decide where nobody sees it: on every channel over `answer`, for made-up customers in memory.
+
+    The first opens connections and loads scripts, and makes whatever is made by request; the
+    second goes through filters, models, order and record also where the live state is still being
+    restored. Nothing is written.
+    """
+    bundle = stack.bundle()
+    await asyncio.gather(
+        *(
+            answer(orjson.dumps(_dry_run(channel)), time.perf_counter())
+            for channel in bundle.channels
+        )
+    )
+    now = stack.ledger.clock.now()
+    for channel in bundle.channels.values():
+        if channel.in_page:
+            practise(bundle, stack.scorer, channel.name, now, stack.site.seal_key)
+
+
+def _dry_run(channel: str) -> Mapping[str, Any]:
+    return {
+        "customer": NOBODY,
+        "channel": channel,
+        "dry_run": True,
+        "deadline_ms": DEADLINE_MS,
+    }
+
+
+def practise(bundle: Bundle, scorer: Scorer, channel: str, now: datetime, key: bytes) -> None:
+    """Decide and write records for made-up customers, which are then forgotten."""
+    draws = Random(0)
+    for number in range(MADE_UP):
+        customer = reference(key, f"{NOBODY} {number}")
+        request = request_of(Ask(customer=customer, channel=channel), now)
+        snapshot = made_up(customer, now, draws)
+        record(request, snapshot, decide(request, snapshot, bundle, scorer), key)
+
+
+def made_up(customer: str, now: datetime, draws: Random) -> Snapshot:
+    """A customer of whom everything is known, none of it true."""
+    return Snapshot(
+        customer=customer,
+        reconciled=True,
+        features={name: _value(kind, draws) for name, kind in FEATURES.items()},
+        feature_times={view.name: now for view in VIEWS},
+    )
+
+
+def _value(kind: Kind, draws: Random) -> Scalar:
+    match kind:
+        case Kind.INTEGER:
+            return draws.randrange(60)
+        case Kind.NUMBER:
+            return draws.uniform(0, 100)
+        case Kind.FLAG:
+            return draws.random() < 0.5
+        case Kind.STRING:
+            return draws.choice(("yes", "no", ""))
