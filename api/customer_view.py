@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -12,14 +12,20 @@ from pydantic import BaseModel
 from api.decision_reply import HoldShown
 from engine.ledger.clock import from_milliseconds
 from engine.types import Contact, Hold, JourneyState, Scalar, Snapshot
+from feature_store.schema import VIEWS
+from feature_store.status import Status, statuses
 
 
 class FeaturesShown(BaseModel):
-    """One view of features: when it was true, how old that is, and its values."""
+    """One view of features: when it was true, how old that is, its values, and the status of each.
+
+    A status is `present`, `null` or `stale`: too old for this bundle to use.
+    """
 
     at: datetime
     age_seconds: float
     values: dict[str, Scalar]
+    status: dict[str, Status]
 
 
 class HoldOwned(HoldShown):
@@ -50,13 +56,17 @@ class ContactShown(BaseModel):
 
 
 class CustomerView(BaseModel):
-    """All that is known. Without `reconciled`, holds, consents and contacts are being restored."""
+    """All that is known. Without `reconciled`, holds, consents and contacts are being restored.
+
+    `absent` names the views of features that never came.
+    """
 
     customer: str
     at: datetime
     reconciled: bool
     because: list[str]
     features: dict[str, FeaturesShown]
+    absent: list[str]
     holds: list[HoldOwned]
     consents: list[ConsentShown]
     contacts: list[ContactShown]
@@ -77,15 +87,23 @@ def is_unknown(snapshot: Snapshot, decisions: Sequence[str]) -> bool:
 
 
 def view_of(
-    customer: str, snapshot: Snapshot, decisions: Sequence[str], now: datetime
+    customer: str,
+    snapshot: Snapshot,
+    decisions: Sequence[str],
+    now: datetime,
+    max_ages: Mapping[str, timedelta],
 ) -> dict[str, Any]:
-    """What is shown of a snapshot; `customer` is the name that the caller used."""
+    """What is shown of a snapshot; `customer` is the name that the caller used.
+
+    `max_ages` says how old the bundle lets features be.
+    """
     return {
         "customer": customer,
         "at": now,
         "reconciled": snapshot.reconciled,
         "because": snapshot.because,
-        "features": _features(snapshot, now),
+        "features": _features(snapshot, now, max_ages),
+        "absent": [view.name for view in VIEWS if view.name not in snapshot.feature_times],
         "holds": [_hold(hold) for hold in snapshot.holds],
         "consents": [
             _consent(name, granted) for name, granted in sorted(snapshot.consents.items())
@@ -96,11 +114,23 @@ def view_of(
     }
 
 
-def _features(snapshot: Snapshot, now: datetime) -> dict[str, Any]:
+def _features(
+    snapshot: Snapshot, now: datetime, max_ages: Mapping[str, timedelta]
+) -> dict[str, Any]:
     views: dict[str, Any] = {
-        view: {"at": at, "age_seconds": round((now - at).total_seconds(), 3), "values": {}}
+        view: {
+            "at": at,
+            "age_seconds": round((now - at).total_seconds(), 3),
+            "values": {},
+            "status": {},
+        }
         for view, at in sorted(snapshot.feature_times.items())
     }
+    found = statuses(snapshot.features, snapshot.feature_times, max_ages, now)
+    for name, status in found.items():
+        view, _, feature = name.partition(".")
+        if view in views:
+            views[view]["status"][feature] = status
     for name, value in snapshot.features.items():
         view, _, feature = name.partition(".")
         if view in views:

@@ -124,7 +124,8 @@ class CustomerRoutes:
         snapshot, decisions = await self.knowledge.view(await self.customers.resolve(customer))
         if is_unknown(snapshot, decisions):
             raise UnknownCustomer(f"Nothing is known of a customer {customer!r}.")
-        return _json(view_of(customer, snapshot, decisions, self.now()))
+        ages = self.bundle().max_ages
+        return _json(view_of(customer, snapshot, decisions, self.now(), ages))
 
     async def read_inbox(self, customer: Segment) -> Response:
         """The messages kept for display in an app."""

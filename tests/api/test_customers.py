@@ -50,8 +50,15 @@ async def test_all_that_is_known_of_a_customer_is_shown() -> None:
             "at": "2026-03-01T12:00:00+00:00",
             "age_seconds": 0.0,
             "values": {"tenure_months": 4, "type": None},
+            "status": {
+                "type": "null",
+                "tenure_months": "present",
+                "paperless": "null",
+                "payment_method": "null",
+            },
         }
     }
+    assert told["absent"] == ["profile", "services", "billing", "behaviour", "service"]
     assert told["holds"][0]["owner"] == "complaint:c1:4711"
     assert told["consents"] == [{"purpose": "sales", "channel": "email", "granted": True}]
     assert told["contacts"][0]["at"] == "2026-03-01T12:00:00+00:00"
