@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from workflows.journey import Journey
+from workflows.journey import Journey, Reroute
 from workflows.maps.chart import Box, Chart, Shape
 from workflows.maps.mermaid import mermaid
 from workflows.maps.pages import drawn
@@ -84,6 +84,77 @@ class Parcels(Journey):
             case _:
                 await self.hold(self.seal)  # pyright: ignore
         return Ending(ended="refunded", because="it is lost")
+
+
+class Callback(Journey):
+    """A journey in which people act."""
+
+    hears = ("call.made",)
+    ladder = (TEAM, "its lead")
+
+    async def run(self, opening: Opening) -> Ending | None:
+        """Hand over, ask, escalate, start another journey, ask how it was."""
+        self.assign("night desk", because="it is late")
+        taken = await self.hand_off(
+            TEAM,
+            because="call back",
+            via=lambda: self.reach(("call",), step="call", action="call-back"),
+            within=timedelta(hours=2),
+            fallback=self.book,
+        )
+        if not taken:
+            self.escalate(because="nobody calls")
+        answer = await self.ask(
+            "pay it back?", owner=TEAM, choices=("yes", "no"), default="no", within=PATIENCE
+        )
+        if answer.choice == "yes":
+            await self.sub_journey("refund", "1", awaited=True)
+        await self.reach(CHANNELS, step="x", action="sorry", on_hold=Reroute(action="tip"))
+        if await self.survey("how-was-it", channels=CHANNELS, within=timedelta(days=7)):
+            return await self.finish("told", because="we know now")
+        return await self.finish("silent", because="nobody said anything")
+
+    async def book(self, why: str) -> None:
+        """Call later."""
+        await self.sub_journey("callback", why)
+
+
+@pytest.fixture(scope="module")
+def callback() -> Chart:
+    """The map of the journey above."""
+    return chart_of(Callback)
+
+
+def test_a_handoff_shows_how_they_are_told_and_what_catches_its_failure(callback: Chart) -> None:
+    assert ways(callback, "callback") == {"": "assign to night desk"}
+    told = titled(callback, "hand off to parcels desk").details
+    assert told == ("within 2 hours", "fallback: book", "call back")
+    assert ways(callback, "hand off to parcels desk") == {"": "say call-back"}
+    assert ways(callback, "say call-back") == {
+        "taken over": "taken over?",
+        "fails": "journey callback why",
+    }
+    assert ways(callback, "taken over?") == {"yes": "ask: pay it back?", "no": "escalate"}
+    assert titled(callback, "escalate").details[0] == "up the ladder: parcels desk, its lead"
+
+
+def test_a_question_to_a_person_shows_its_answers_and_what_silence_means(callback: Chart) -> None:
+    assert set(titled(callback, "ask: pay it back?").details) == {
+        "within 36 hours",
+        "owner: parcels desk",
+        "answers: yes, no",
+        "without an answer: no",
+    }
+    assert ways(callback, "choice is yes?")["yes"] == "journey refund 1"
+    assert titled(callback, "journey refund 1").details == ("waits for its end",)
+
+
+def test_a_step_shows_what_it_does_under_a_hold(callback: Chart) -> None:
+    assert "under a hold: reroute tip" in titled(callback, "say sorry").details
+
+
+def test_a_survey_goes_on_with_and_without_an_answer(callback: Chart) -> None:
+    assert ways(callback, "survey how-was-it") == {"answered": "told", "no answer": "silent"}
 
 
 def titled(chart: Chart, title: str) -> Box:
@@ -235,7 +306,7 @@ def frames(picture: str) -> list[tuple[float, float, float, float]]:
     return found
 
 
-@pytest.mark.parametrize("journey", [*JOURNEYS, Parcels], ids=lambda one: one.__name__)
+@pytest.mark.parametrize("journey", [*JOURNEYS, Parcels, Callback], ids=lambda one: one.__name__)
 def test_no_two_boxes_of_a_picture_overlap(journey: type) -> None:
     chart = chart_of(journey)
     boxes = frames(svg(chart))

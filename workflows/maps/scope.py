@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import timedelta
 from enum import Enum
 from typing import Any, Final
@@ -147,7 +148,21 @@ def in_words(value: Any) -> str:
         return str(value.value)
     if value is None:
         return "nothing"
+    if is_dataclass(value):
+        said = (getattr(value, one.name) for one in fields(value))
+        return " ".join(
+            [in_small_words(type(value).__name__), *(in_words(one) for one in said if one)]
+        )
     return str(value)
+
+
+def in_small_words(name: str) -> str:
+    """The name of a class as words.
+
+    >>> in_small_words("WaitOut")
+    'wait out'
+    """
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 
 def span(value: timedelta) -> str:

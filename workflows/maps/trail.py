@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from workflows.maps.chart import Draft, Shape
@@ -157,24 +157,37 @@ class Trail:
 
     def call(self, node: ast.Call) -> str | None:
         """Follow a call; answers the box if it is a step."""
-        references: list[tuple[str, Written]] = []
         for argument in node.args:
             self.walk(argument)
+        later = {word.arg: word.value for word in node.keywords if self._is_for_later(word.value)}
         for keyword in node.keywords:
-            written = self.written(keyword.value) if keyword.arg else None
-            if keyword.arg and written and not isinstance(keyword.value, ast.Call):
-                references.append((keyword.arg, written))
-            else:
+            if keyword.arg not in later:
                 self.walk(keyword.value)
         name = self.step_name(node)
-        if name is None:
-            written = self.written(node)
-            if written and any(self.has_steps(one) for one in written.function.body):
-                self.enter(written, node)
-            return None
-        return self._step(node, name, references)
+        if name is not None:
+            return self._step(node, name, later)
+        written = self.written(node)
+        if written and any(self.has_steps(one) for one in written.function.body):
+            self.enter(written, node)
+        return None
 
-    def _step(self, node: ast.Call, name: str, references: list[tuple[str, Written]]) -> str:
+    def _is_for_later(self, node: ast.expr) -> bool:
+        """Whether a step is given something to do, such as a fallback, instead of a value."""
+        if isinstance(node, ast.Call):
+            return ast.unparse(node.func).endswith("partial")
+        return isinstance(node, ast.Lambda) or self.written(node) is not None
+
+    def _do(self, node: ast.expr) -> None:
+        """Follow what a step was given to do."""
+        if isinstance(node, ast.Lambda):
+            self.walk(node.body)
+        elif isinstance(node, ast.Call):
+            of = ast.Call(func=node.args[0], args=node.args[1:], keywords=node.keywords)
+            self.walk(of)
+        elif written := self.written(node):
+            self.enter(written, None)
+
+    def _step(self, node: ast.Call, name: str, later: Mapping[str | None, ast.expr]) -> str:
         verb, title, details = box_of(node, name, self.scope)
         pattern = stage_pattern(node, self.scope) if verb.shape in (Shape.STAGE, Shape.END) else ""
         known = self._endings(node) if verb.shape is Shape.END else ()
@@ -183,10 +196,16 @@ class Trail:
         box = self.add(verb.shape, title, details, pattern)
         if verb.shape is Shape.END:
             self.ends = [(box, NEWS)] if any(one.arg == "unless" for one in node.keywords) else []
-        for argument, written in references:
-            after, self.ends = self.ends, [(box, "fails" if argument == "fallback" else argument)]
-            self.enter(written, None)
-            self.ends += after
+        if "via" in later:
+            self._do(later["via"])
+        for argument, todo in later.items():
+            if argument != "via":
+                told = verb.outcomes[1] if argument == "fallback" else str(argument)
+                after, self.ends = self.ends, [(start, told) for start, _ in self.ends]
+                self._do(todo)
+                self.ends = [
+                    (start, words or verb.outcomes[0]) for start, words in after
+                ] + self.ends
         return box
 
     def _endings(self, node: ast.Call) -> tuple[str, ...]:

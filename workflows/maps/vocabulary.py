@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from workflows.maps.chart import Shape
-from workflows.maps.scope import UNKNOWN, Scope
+from workflows.maps.scope import UNKNOWN, Scope, in_words
 from workflows.maps.wording import plain, words
 
 
@@ -69,18 +69,31 @@ VERBS: Mapping[str, Verb] = {
     ),
     "milestone": Verb(shape=Shape.MILESTONE, title="milestones", takes=("name",)),
     "assign": Verb(shape=Shape.PERSON, title="assign to {owner}", takes=("owner",)),
-    "escalate": Verb(shape=Shape.PERSON, title="escalate to {to}", takes=("to",)),
+    "escalate": Verb(shape=Shape.PERSON, title="escalate to {to}"),
     "hand_off": Verb(
         shape=Shape.PERSON,
         title="hand off to {to}",
         outcomes=("taken over", "fails"),
         takes=("to",),
     ),
-    "ask": Verb(shape=Shape.PERSON, title="ask: {question}", takes=("question",)),
-    "survey": Verb(
-        shape=Shape.STEP, title="survey {name}", outcomes=("answered", "no answer"), takes=("name",)
+    "ask": Verb(
+        shape=Shape.PERSON,
+        title="ask: {question}",
+        outcomes=("answered", "no answer"),
+        takes=("question",),
     ),
-    "sub_journey": Verb(shape=Shape.STEP, title="start journey {kind}", takes=("kind",)),
+    "survey": Verb(
+        shape=Shape.STEP,
+        title="survey {action}",
+        outcomes=("answered", "no answer"),
+        takes=("action",),
+    ),
+    "sub_journey": Verb(
+        shape=Shape.STEP,
+        title="journey {kind} {name}",
+        outcomes=("ended", "not ended"),
+        takes=("kind", "name"),
+    ),
     "finish": Verb(shape=Shape.END, title="{ended}", takes=("ended",)),
 }
 
@@ -100,12 +113,17 @@ _DETAILS: Mapping[str, str] = {
     "owner": "owner: {}",
     "due": "due {}",
     "options": "answers: {}",
+    "choices": "answers: {}",
+    "awaited": "waits for its end",
+    "on_hold": "under a hold: {}",
+    "ladder": "up the ladder: {}",
+    "taken_by": "taken by {}",
     "default": "without an answer: {}",
     "fallback": "fallback: {}",
     "because": "{}",
     "unless": "",
 }
-_EMPTY = re.compile(r"[:,]? *\{\w+\}|: *$")
+_EMPTY = re.compile(r"[:,]?( to)? *\{\w+\}|: *$")
 
 
 def box_of(call: ast.Call, name: str, scope: Scope) -> tuple[Verb, str, tuple[str, ...]]:
@@ -114,6 +132,8 @@ def box_of(call: ast.Call, name: str, scope: Scope) -> tuple[Verb, str, tuple[st
     told = _arguments(call, verb, scope)
     for argument, usual in _USUAL.get(name, ()):
         told.setdefault(argument, usual)
+    if name == "escalate" and "to" not in told:
+        told["ladder"] = in_words(getattr(scope.journey, "ladder", ()))
     title = verb.title
     for argument, text in told.items():
         title = title.replace(f"{{{argument}}}", text)
@@ -142,7 +162,7 @@ def _arguments(call: ast.Call, verb: Verb, scope: Scope) -> dict[str, str]:
             told |= {name: made[name] for name in ("until", "because") if name in made}
             told[verb.takes[0]] = made["id"]
     for keyword in call.keywords:
-        if keyword.arg and scope.value(keyword.value) not in (None, ()):
+        if keyword.arg and scope.value(keyword.value) not in (None, (), False):
             told[keyword.arg] = words(keyword.value, scope)
     for name in list(told):
         synonym = _SYNONYMS.get(name)
@@ -161,7 +181,8 @@ def _made(node: ast.expr, scope: Scope) -> dict[str, str]:
 def _milestone(told: Mapping[str, str]) -> str:
     due = f" by {told['due']}" if "due" in told else ""
     owner = f", {told['owner']}" if "owner" in told else ""
-    return f"{told.get('name', '')}{due}{owner}"
+    metric = f", seen by {told['metric']}" if "metric" in told else ""
+    return f"{told.get('name', '')}{due}{owner}{metric}"
 
 
 def stage_pattern(call: ast.Call, scope: Scope) -> str:

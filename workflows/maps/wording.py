@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from workflows.maps.scope import UNKNOWN, Scope, in_words
+from workflows.maps.scope import UNKNOWN, Scope, in_small_words, in_words
 
 _COMPARED: Mapping[type[ast.cmpop], str] = {
     ast.Eq: "is",
@@ -94,9 +94,10 @@ def _attribute(node: ast.Attribute, scope: Scope) -> str:
 
 
 def _call(node: ast.Call, scope: Scope) -> str:
-    of = words(node.args[0], scope) if node.args else ""
+    first = node.args[0] if node.args else node.keywords[0].value if node.keywords else None
+    of = words(first, scope)
     if not isinstance(node.func, ast.Attribute):
-        name = plain(ast.unparse(node.func))
+        name = in_small_words(plain(ast.unparse(node.func)))
         if name in _PASSED_THROUGH:
             return of
         special = {"len": f"number of {of}", "min": f"the earlier of {_all(node, scope)}"}
