@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import comparison, cores, growth, plot, report
+from benchmarks.batches import batch_vs_single
 from benchmarks.bundles import write_example
 from benchmarks.comparison import Contest
 from benchmarks.memory import customer_bytes
 from benchmarks.results import OURS, Round, ratios, raw
 from benchmarks.scale import two_processes
 from benchmarks.stack import Yard, open_yard
+from benchmarks.stages import where_it_goes
 from benchmarks.turns import Times
 from engine.ledger import open_ledger
 
@@ -92,6 +94,8 @@ def _measure(yard: Yard, effort: Effort) -> dict[str, Any]:
     folder = write_example(yard.folder / "example")
     contest = comparison.prepare(yard, folder, effort.customers, growth.others_needed())
     rounds = comparison.compare(yard, contest, effort.contest, effort.reads)
+    spent = where_it_goes(yard, contest, effort.curves)
+    batch = batch_vs_single(yard, contest, effort.curves)
     resident = cores.resident_mib(contest.servers[OURS].pid)
     curves, contacted = growth.by_contacts_and_features(yard, contest, effort.curves)
     held = asyncio.run(_held(contest, contacted[CONTACTS_IN_MEMORY]))
@@ -104,10 +108,10 @@ def _measure(yard: Yard, effort: Effort) -> dict[str, Any]:
     )
     curves |= growth.by_customers(yard, folder, small, effort.sizes.customers, effort.curves)
     return {
-        **_ratios(rounds, curves),
+        **_ratios(rounds, curves, batch),
         "scale": scale,
         "memory": {"customer_bytes": held, "api_mib": resident},
-        "raw": {**raw(rounds), "growth": growth.plain(curves)},
+        "raw": {**raw(rounds), "stages": spent, "growth": growth.plain(curves)},
         "setting": _setting(contest, effort),
     }
 
@@ -117,13 +121,16 @@ async def _held(contest: Contest, customers: Sequence[str]) -> float:
         return await customer_bytes(ledger, customers)
 
 
-def _ratios(rounds: Sequence[Round], curves: Mapping[str, growth.Curve]) -> dict[str, Any]:
+def _ratios(
+    rounds: Sequence[Round], curves: Mapping[str, growth.Curve], batch: Mapping[str, float]
+) -> dict[str, Any]:
     grown = {
         "actions_1000_vs_24": growth.at(curves["actions"], 1_000),
         "customers_1m_vs_1k": growth.at(curves["customers"], 1_000_000),
         "contacts_500_vs_0": growth.at(curves["contacts"], 500),
     }
-    return {**ratios(rounds), "growth": grown}
+    found = ratios(rounds)
+    return {**found, "decisions": {**found["decisions"], **batch}, "growth": grown}
 
 
 def _setting(contest: Contest, effort: Effort) -> dict[str, Any]:

@@ -70,6 +70,13 @@ TARGETS: Mapping[str, Target] = {
     "memory.api_mib": Target(holds_at=200, reach=120, meaning="MiB of a process of the API"),
 }
 
+BESIDE: Mapping[str, str] = {
+    "decisions.p50_vs_redis_socket": "those commands on a bare socket",
+    "decisions.batch_vs_1_connection": "customers/s of one batch, of single calls, 1 connection",
+    "decisions.batch_vs_16_connections": "the same, of single calls over 16 connections",
+}
+"""What is told beside the measures: nothing is asked of it."""
+
 
 def machine() -> dict[str, Any]:
     """The facts that raw numbers depend on."""
@@ -97,13 +104,14 @@ def verdicts(result: Mapping[str, Any]) -> dict[str, str]:
 def lines(result: Mapping[str, Any]) -> Iterator[str]:
     """The result as tables for people."""
     yield from _contest(result["raw"])
+    yield from _stages(result["raw"]["stages"])
     yield from _curves(result["raw"]["growth"])
     yield ""
     yield f"{'measure':<30}{'found':>9}{'holds at':>10}{'reach':>8}  "
     for name, target in TARGETS.items():
         yield _measure(name, target, value_of(result, name))
-    socket = result["decisions"]["p50_vs_redis_socket"]
-    yield f"{'decisions.p50_vs_redis_socket':<30}{socket:>9.2f}{'':>20}(on a bare socket)"
+    for name, meaning in BESIDE.items():
+        yield f"{name:<34}{value_of(result, name):>5.2f}{'':>20}({meaning})"
     because = result["scale"].get("two_processes_because")
     yield from [f"scale.two_processes: {because}"] if because else []
     yield from _warnings(result)
@@ -137,6 +145,12 @@ def _row(name: str, size: str, found: Mapping[str, float]) -> str:
     cpu = f"{spent:>9.0f}" if spent else f"{'-':>9}"
     poor = f"  and {found['poor']:.0f} answers that are not full" if found["poor"] else ""
     return f"{name:<16}{size:>12}{numbers}{cpu}{poor}"
+
+
+def _stages(found: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    for connections, stages in found.items():
+        told = ", ".join(f"{name} {mean:.0f}" for name, mean in stages.items())
+        yield f"microseconds of a decision, {connections} connections: {told}"
 
 
 def _curves(growth: Mapping[str, Sequence[Mapping[str, float]]]) -> Iterator[str]:

@@ -16,16 +16,21 @@ PLACEMENTS = ({"name": "hero", "limit": 1}, {"name": "rail", "limit": 3})
 CONTEXT = {"page": "billing"}
 
 
-def question(customer: str) -> bytes:
-    """A request for a decision."""
-    asked = {
+def asked(customer: str) -> bytes:
+    """What is asked of each customer."""
+    question = {
         "customer": customer,
         "channel": CHANNEL,
         "placements": PLACEMENTS,
         "context": CONTEXT,
         "deadline_ms": 10_000,
     }
-    body = orjson.dumps(asked)
+    return orjson.dumps(question)
+
+
+def question(customer: str) -> bytes:
+    """A request for a decision."""
+    body = asked(customer)
     head = (
         f"POST /v1/decisions HTTP/1.1\r\nHost: {LOCALHOST}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"

@@ -54,8 +54,9 @@ def a_result(ours: float, **changes: float | None) -> dict[str, Any]:
     for name, target in report.TARGETS.items():
         group, key = name.split(".")
         groups.setdefault(group, {})[key] = changes.get(key, target.reach)
-    decisions = ratios(rounds)["decisions"]
-    found: dict[str, Any] = {**raw(rounds), "growth": {}}
+    decisions = {**ratios(rounds)["decisions"]}
+    decisions |= {"batch_vs_1_connection": 3.0, "batch_vs_16_connections": 1.0}
+    found: dict[str, Any] = {**raw(rounds), "growth": {}, "stages": {}}
     return {**groups, "decisions": decisions, "raw": found, "machine": {"load_before": 0.1}}
 
 
