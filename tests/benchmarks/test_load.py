@@ -82,6 +82,7 @@ class Door:
 
     def __init__(self, answer: bytes) -> None:
         self.connections = self.asked = 0
+        self.closed = asyncio.Semaphore(0)
         self._answer = answer
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -92,7 +93,10 @@ class Door:
                 await asyncio.sleep(0.001)
                 writer.write(self._answer)
         except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
             writer.close()
+            self.closed.release()
 
 
 @asynccontextmanager
@@ -102,6 +106,8 @@ async def open_door(door: Door) -> AsyncGenerator[int]:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        for _ in range(door.connections):
+            await door.closed.acquire()
 
 
 def a_plan(folder: Path, *ports: int, seconds: float) -> Plan:
