@@ -47,9 +47,7 @@ def crowded_out(place: Place, moment: Moment, before: Sequence[Place]) -> Drop |
     """
     if not moment.in_page:
         return None
-    for limit in place.limits:
-        if ContactKind.IMPRESSION not in limit.kinds:
-            continue
+    for limit in shared(place):
         mine = subject(limit.per, place.action)
         room = limit.maximum - len(counted(limit, moment).get(mine, ()))
         if room <= sum(
@@ -58,6 +56,16 @@ def crowded_out(place: Place, moment: Moment, before: Sequence[Place]) -> Drop |
             detail = f"the limit {limit.name} of {limit.maximum} is used up by what is offered here"
             return Drop(stage=Stage.CONTACT_LIMIT, rule=f"limit:{limit.name}", detail=detail)
     return None
+
+
+def shared(place: Place) -> Sequence[ContactLimit]:
+    """The limits of impressions that what else is on a page may use up: an action is there once."""
+    return place.once("shared", _shared)
+
+
+def _shared(place: Place) -> Sequence[ContactLimit]:
+    every = place.limits
+    return [one for one in every if ContactKind.IMPRESSION in one.kinds and one.per != "action"]
 
 
 def awake(moment: Moment) -> bool:

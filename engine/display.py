@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.catalog import Action, Bundle, Treatment
@@ -31,6 +31,8 @@ class Display:
     margined: tuple[Place, ...]
     unsure: tuple[Place, ...]
     said: Mapping[str, str]
+    fixed: Mapping[tuple[str, str], Treatment | None]
+    """By action and placement, the treatments that don't depend on the customer."""
     lasting: frozenset[int]
     """The ids of all drops that are the same object in every decision."""
     _dropped: dict[int, Candidate] = field(
@@ -83,6 +85,7 @@ def _display(bundle: Bundle, request: Request, names: Sequence[str], tone: str |
         margined=tuple(one for one in places if may_miss_floors(one.action, bundle.margin_floors)),
         unsure=tuple(one for one in places if one.action.name not in sure),
         said={name: one.id if one else "" for name, one in sure.items()},
+        fixed=dict(_fixed(places, names, tone)),
         lasting=frozenset(id(drop) for place in places for drop in place.lasting),
     )
 
@@ -91,6 +94,16 @@ def _first(place: Place, names: Sequence[str], tone: str | None) -> Treatment | 
     """The first way to say it at the first placement that has one, whether it fits or not."""
     ways = (way for name in names for way in place.treatments(name, tone))
     return next(ways, None)
+
+
+def _fixed(
+    places: Sequence[Place], names: Sequence[str], tone: str | None
+) -> Iterator[tuple[tuple[str, str], Treatment | None]]:
+    for place in places:
+        for name in names:
+            first = next(iter(place.treatments(name, tone)), None)
+            if first is None or _always_fits(first):
+                yield (place.action.name, name), first
 
 
 def _always_fits(treatment: Treatment) -> bool:

@@ -126,6 +126,9 @@ class Funnel:
     def fit(self, place: Place, placement: str) -> Treatment | None:
         """The treatment of an action for a placement."""
         key = (place.action.name, placement)
+        fixed = self.display.fixed
+        if key in fixed:
+            return fixed[key]
         if key not in self._fits:
             self._fits[key] = treatments.fitting(place, placement, self._tone, self.moment.lookup)
         return self._fits[key]

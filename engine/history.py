@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TypeVar
 
 from engine.types import Contact, ContactKind
@@ -51,6 +52,7 @@ class Asked:
         return f"{ROOT}.{self.verb}:{self.what}:{self.days}"
 
 
+@lru_cache(maxsize=4_096)
 def asked(name: str) -> Asked | None:
     """What a looked up name asks of the past; None if it is another name.
 

@@ -91,7 +91,7 @@ class Kernel:
             for offer in offers
         }
         outcome = Outcome(
-            display=self._funnel.display,
+            plan=self.plan,
             drops=self.drops,
             rows=self.rows,
             models=self.models,
@@ -304,6 +304,7 @@ class _Ordered(Ordered):
         self._kernel = kernel
         self._order = order
         self._found: dict[int, Ranked] = {}
+        self._places: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._order)
@@ -317,7 +318,8 @@ class _Ordered(Ordered):
 
     def named(self, name: str) -> Ranked | None:
         """What is ranked under a name."""
-        rows = self._kernel.rows
-        found = (at for at, number in enumerate(self._order) if rows[number][1] == name)
-        at = next(found, None)
+        if not self._places:
+            rows = self._kernel.rows
+            self._places = {rows[number][1]: at for at, number in enumerate(self._order)}
+        at = self._places.get(name)
         return None if at is None else self[at]

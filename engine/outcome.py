@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.display import Display
 from engine.frozen import maker
-from engine.plan import Row
+from engine.plan import Plan, Row
 from engine.shelf import Place
 from engine.types import Candidate, Drop, Status
 
@@ -22,7 +21,7 @@ class Outcome:
     `chosen` are the treatments that are shown, by action; `said` names the treatment of others.
     """
 
-    display: Display
+    plan: Plan
     drops: Sequence[Drop | None]
     rows: Sequence[Row]
     models: Sequence[float | None]
@@ -38,12 +37,12 @@ class Outcome:
 
     def _candidates(self) -> Iterator[Candidate]:
         ranked = {row[2]: at for at, row in enumerate(self.rows)}
-        for number, place in enumerate(self.display.places):
+        for number, place in enumerate(self.plan.display.places):
             name, drop = place.action.name, self.drops[number]
             shown, at = self.chosen.get(name), ranked.get(number)
             kept = None
             if drop is not None and shown is None:
-                kept = self.display.dropped(place, drop)
+                kept = self.plan.display.dropped(place, drop)
             if kept is not None:
                 yield kept
                 continue
@@ -78,12 +77,21 @@ class Outcome:
 
     def counts(self) -> Counts:
         """How many each rule dropped, by stage."""
-        counts: Counts = {}
-        for place, drop in zip(self.display.places, self.drops, strict=True):
-            if drop is not None and place.action.name not in self.chosen:
-                rules = counts.setdefault(drop.stage.value, {})
-                rules[drop.rule] = rules.get(drop.rule, 0) + 1
-        return counts
+        stopped = zip(self.plan.display.places, self.drops, strict=True)
+        return counts(
+            (drop.stage.value, drop.rule)
+            for place, drop in stopped
+            if drop is not None and place.action.name not in self.chosen
+        )
 
 
 _candidate = maker(Candidate)
+
+
+def counts(stopped: Iterable[tuple[str, str]]) -> Counts:
+    """How often each rule is among stages and rules, by stage."""
+    found: Counts = {}
+    for stage, rule in stopped:
+        rules = found.setdefault(stage, {})
+        rules[rule] = rules.get(rule, 0) + 1
+    return found

@@ -124,13 +124,15 @@ class _Shelf:
 
     def _package(self, one: Ranked) -> _Package | Drop | None:
         """What would be offered if this action came next, or why it can't; None: not here."""
-        name = one.action.name
-        if name in self._filled.shown or self._fit(one, self._placement.name) is None:
+        if one.action.name in self._filled.shown:
+            return None
+        said = self._fit(one, self._placement.name)
+        if said is None:
             return None
         if one.action.only_as_member:
             detail = "it is only offered as part of a package"
             return Drop(stage=Stage.PACKAGE, rule="only_as_member", detail=detail)
-        package = self._joined(_package_as((), self._filled.reserves), name)
+        package = self._with(_package_as((), self._filled.reserves), one, said)
         if isinstance(package, Drop):
             return package
         for brought in one.action.brings:
@@ -146,14 +148,20 @@ class _Shelf:
         said = None if one is None else self._fit(one, self._placement.name)
         if one is None or said is None:
             return Drop(stage=Stage.PACKAGE, rule="no_member", detail=f"{name} can't be offered")
+        return self._with(package, one, said)
+
+    def _with(self, package: _Package, one: Ranked, said: Treatment) -> _Package | Drop:
         if (full := self._full(one, package)) is not None:
             return full
-        crowded = contact.crowded_out(one.place, self._moment, self._before(package))
-        if crowded is not None:
-            return crowded
-        taken = volumes.taken(one.place, self._moment, package.reserves)
-        if isinstance(taken, Drop):
-            return taken
+        if contact.shared(one.place):
+            crowded = contact.crowded_out(one.place, self._moment, self._before(package))
+            if crowded is not None:
+                return crowded
+        taken = ()
+        if one.place.volumes:
+            taken = volumes.taken(one.place, self._moment, package.reserves)
+            if isinstance(taken, Drop):
+                return taken
         package = _package_as((*package.said, (one, said)), (*package.reserves, *taken))
         for required in one.action.requires:
             joined = self._joined(package, required)

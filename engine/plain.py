@@ -13,9 +13,9 @@ from engine.catalog import Action
 from engine.frozen import maker
 from engine.funnel import Drops, Funnel
 from engine.names import Names
-from engine.outcome import Counts
+from engine.outcome import Counts, counts
 from engine.placing import Filled
-from engine.types import Candidate, Drop, Level, Scores, Stage, Status
+from engine.types import Candidate, Drop, Level, Scores, Status
 
 
 class Plain:
@@ -93,12 +93,6 @@ def _candidate(
     )
 
 
-def _counts(candidates: Sequence[Candidate]) -> dict[str, dict[str, int]]:
-    stopped = [one.drops[0] for one in candidates if one.status is Status.DROPPED and one.drops]
-    counts: dict[Stage, dict[str, int]] = {}
-    for drop in stopped:
-        rules = counts.get(drop.stage)
-        if rules is None:
-            rules = counts[drop.stage] = {}
-        rules[drop.rule] = rules.get(drop.rule, 0) + 1
-    return {stage.value: rules for stage, rules in counts.items()}
+def _counts(candidates: Sequence[Candidate]) -> Counts:
+    dropped = (one.drops[0] for one in candidates if one.status is Status.DROPPED and one.drops)
+    return counts((one.stage.value, one.rule) for one in dropped)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import orjson
+
 from engine import arbitration, holds
 from engine.arbitration import Weighed
 from engine.catalog import Action, Bundle
@@ -12,7 +14,7 @@ from engine.display import Display
 from engine.propensity import DECIMALS
 from engine.shelf import Place
 from engine.sieve import Sift, sieve
-from engine.types import Hold, Level
+from engine.types import Drop, Hold, Level
 
 _MOST = 256
 Row = tuple[float, str, int, float, float, float, Mapping[str, float], float]
@@ -31,6 +33,10 @@ class Plan:
     that keeps places for better, `quiet` have quiet hours. `rows` are of those whose value does not
     depend on the customer; of `valued` the sieve gives it. `boosted` have a volume with a minimum.
     `priors` are rounded. `ties` says who goes before whom at equal priority.
+
+    The last four are for records: `odd` names the treatments that are not called `action.channel`,
+    as far as they don't depend on the customer; `asked` is how the names are written, `odd_said`
+    those treatments, and `texts` by its id each drop that is the same in every decision.
     """
 
     display: Display
@@ -52,6 +58,10 @@ class Plan:
     ties: tuple[tuple[bool, int], ...]
     pairs: tuple[tuple[Action, str], ...]
     exempt: tuple[int, ...]
+    odd: Mapping[str, str]
+    asked: orjson.Fragment
+    odd_said: Mapping[str, orjson.Fragment]
+    texts: Mapping[int, bytes]
     _covered: _Covered = field(init=False, default_factory=_Covered, compare=False, repr=False)
     _barred: dict[Level, frozenset[int]] = field(
         init=False, default_factory=dict[Level, frozenset[int]], compare=False, repr=False
@@ -103,6 +113,9 @@ def _plan(bundle: Bundle, channel: str, display: Display) -> Plan:
     places = display.places
     numbers = {place.action.name: at for at, place in enumerate(places)}
     sifting = sieve(bundle, places)
+    lasting = (*sifting.drops, *(drop for place in places for drop in place.lasting))
+    said = ((name, said) for name, said in display.said.items())
+    odd = {name: treatment for name, treatment in said if treatment != f"{name}.{channel}"}
     return Plan(
         display=display,
         numbers=numbers,
@@ -123,7 +136,17 @@ def _plan(bundle: Bundle, channel: str, display: Display) -> Plan:
         ties=_ties(places),
         pairs=tuple((place.action, channel) for place in places),
         exempt=_where([place.spared is not None for place in places]),
+        odd=odd,
+        asked=orjson.Fragment(orjson.dumps([*numbers])),
+        odd_said={"said": orjson.Fragment(orjson.dumps(odd))} if odd else {},
+        texts={id(drop): drop_text(drop) for drop in lasting},
     )
+
+
+def drop_text(drop: Drop) -> bytes:
+    """A drop as it stands in a record: stage, rule, words, and until when if that is known."""
+    until = () if drop.until is None else (drop.until,)
+    return orjson.dumps((drop.stage, drop.rule, drop.detail, *until))
 
 
 def row(at: int, one: Weighed) -> Row:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Any
@@ -13,20 +13,21 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
-from engine.types import Candidate, Decision, Request, Snapshot, Stage
+from engine.layout import (
+    decision_laid_out,
+    decision_read,
+    request_laid_out,
+    snapshot_laid_out,
+    snapshot_read,
+)
+from engine.types import Decision, Request, Snapshot
 
 UNSEALED_VERSION = 1
-VERSION = 2
+VERSION = 3
 _LABEL = b"tactful: seal of decision records"
 _BEFORE, _AFTER = b',"seal":"', b'"}'
 _DIGITS = 64
 _SEAL_BYTES = len(_BEFORE) + _DIGITS + len(_AFTER)
-_OF_THE_BUNDLE = frozenset(
-    (Stage.CHANNEL, Stage.ELIGIBILITY, Stage.APPLICABILITY, Stage.SUITABILITY, Stage.CONSENT)
-)
-_FIELDS = tuple(field.name for field in fields(Decision))
-_MOST = 2_048
-_kept: dict[int, tuple[Candidate, orjson.Fragment]] = {}
 
 
 class Seal(StrEnum):
@@ -65,32 +66,12 @@ def record(
     whole = orjson.dumps(
         {
             "version": version,
-            "request": request,
-            "snapshot": snapshot,
-            "decision": _laid_out(decision),
+            "request": request_laid_out(request),
+            "snapshot": snapshot_laid_out(snapshot),
+            "decision": decision_laid_out(decision, request.channel),
         }
     )
     return whole if key is None else _sealed(whole[:-1], key)
-
-
-def _laid_out(decision: Decision) -> dict[str, Any]:
-    """A decision as it is written, with what was written before in place of lasting candidates."""
-    found = {name: getattr(decision, name) for name in _FIELDS}
-    found["candidates"] = [_written(one) for one in decision.candidates]
-    return found
-
-
-def _written(candidate: Candidate) -> Candidate | orjson.Fragment:
-    """A candidate that the bundle alone stopped is the same object in many decisions."""
-    drops = candidate.drops
-    if len(drops) != 1 or drops[0].stage not in _OF_THE_BUNDLE or candidate.propensity is not None:
-        return candidate
-    kept = _kept.get(id(candidate))
-    if kept is None or kept[0] is not candidate:
-        if len(_kept) >= _MOST:
-            _kept.clear()
-        kept = _kept[id(candidate)] = (candidate, orjson.Fragment(orjson.dumps(candidate)))
-    return kept[1]
 
 
 def _sealed(body: bytes, key: bytes) -> bytes:
@@ -118,22 +99,31 @@ def seal_of(record: bytes, key: bytes, decision_id: str | None = None) -> Seal:
 
 def read(record: bytes) -> Record:
     """A record of any version. Raises ValueError where it can't be read."""
-    return _adapter(Record).validate_python(orjson.loads(record))
+    kept = orjson.loads(record)
+    try:
+        whole = {
+            "request": kept["request"],
+            "snapshot": snapshot_read(kept["snapshot"]),
+            "decision": decision_read(kept["decision"], kept["request"]["channel"]),
+        }
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"this is no record of a decision: {error!r}") from None
+    return _adapter(Record).validate_python(whole)
 
 
 def request_of(record: bytes) -> Request:
     """The request of a record."""
-    return _adapter(Request).validate_python(orjson.loads(record)["request"])
+    return read(record).request
 
 
 def snapshot_of(record: bytes) -> Snapshot:
     """The snapshot of a record."""
-    return _adapter(Snapshot).validate_python(orjson.loads(record)["snapshot"])
+    return read(record).snapshot
 
 
 def decision_of(record: bytes) -> Decision:
     """The decision of a record."""
-    return _adapter(Decision).validate_python(orjson.loads(record)["decision"])
+    return read(record).decision
 
 
 @cache

@@ -12,7 +12,7 @@ import orjson
 from engine.catalog import Bundle
 from engine.decide import decide
 from engine.propensity import Recorded
-from engine.record import Record, read
+from engine.record import Record, decision_of, read
 from engine.types import Candidate, Decision, Stage
 
 MOST_DIFFERENCES = 20
@@ -60,12 +60,12 @@ def identical(record: bytes, bundle: Bundle) -> bool:
 
 def same_bytes(record: bytes, decision: Decision) -> bool:
     """Whether a decision is the recorded one, byte for byte."""
-    return orjson.dumps(decision) == orjson.dumps(orjson.loads(record)["decision"])
+    return orjson.dumps(decision) == orjson.dumps(decision_of(record))
 
 
 def differences(record: bytes, decision: Decision) -> tuple[Difference, ...]:
     """Where a decision differs from the recorded one: the first MOST_DIFFERENCES places."""
-    kept = orjson.loads(record)["decision"]
+    kept = orjson.loads(orjson.dumps(decision_of(record)))
     made = orjson.loads(orjson.dumps(decision))
     return tuple(islice(_differing("", kept, made), MOST_DIFFERENCES))
 

@@ -27,10 +27,13 @@ in place of what is not there.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sieve:
-    """`sift` answers in the order of the places; `valued` are those whose values it gives."""
+    """`sift` answers in the order of the places; `valued` are those whose values it gives, and
+    `drops` all that it stops places with.
+    """
 
     sift: Sift
     valued: tuple[int, ...]
+    drops: tuple[Drop, ...]
 
 
 def sieve(bundle: Bundle, places: Sequence[Place]) -> Sieve:
@@ -41,7 +44,7 @@ def sieve(bundle: Bundle, places: Sequence[Place]) -> Sieve:
     valued = tuple(at for at, place in enumerate(places) if place.action.value.names)
     values = "".join(f"{writer.value(places[at].action.value)}, " for at in valued)
     sift = writer.lines.function("sift", f"[{found}], ({weights}), ({values})")
-    return Sieve(sift=sift, valued=valued)
+    return Sieve(sift=sift, valued=valued, drops=writer.drops)
 
 
 def rules(place: Place) -> Sequence[Hurdle]:
@@ -78,6 +81,11 @@ class _Writer:
         """A number for sure, or None."""
         said = self._kept(expression)
         return f"None if {said}.__class__ in _exact or {said} is None else float({said})"
+
+    @property
+    def drops(self) -> tuple[Drop, ...]:
+        """All that stops anything."""
+        return tuple(one for one in self.lines.constants.values() if isinstance(one, Drop))
 
     def _step(self, place: Place, number: int) -> str:
         rule, one = place.action.rules[number], rules(place)[number]

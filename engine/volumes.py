@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from engine import names
 from engine.catalog import Bundle, Period, Volume, Window, Zone
@@ -180,18 +180,29 @@ def _elapsed(volume: Volume, moment: Moment) -> float:
     """The share of the period that has passed; all of it where there is none."""
     if volume.period is None:
         return 1.0
-    starts, ends = _period(volume.period, moment.now, moment.zones)
+    starts, ends, _ = _period(volume.period, moment.now, moment.zones)
     return (moment.now - starts) / (ends - starts)
 
 
-def _period(period: Period, now: datetime, clocks: Zones) -> tuple[datetime, datetime]:
-    """The first moment of the business's period, and that of the next one."""
-    window = Window(period=period, zone=Zone.BUSINESS)
-    return opened(window, now, clocks) + MILLISECOND, left(window, now, clocks)
+_Key = tuple[Period, tzinfo, int]
+_periods: dict[_Key, tuple[datetime, datetime, str]] = {}
+"""The one that was asked for last, with its name: most questions are about the same."""
+_MOST = 256
+
+
+def _period(period: Period, now: datetime, clocks: Zones) -> tuple[datetime, datetime, str]:
+    """The first moment of the business's period, that of the next one, and its name."""
+    key = (period, clocks.business, clocks.week_starts)
+    kept = _periods.get(key)
+    if kept is None or not kept[0] <= now < kept[1]:
+        if len(_periods) >= _MOST:
+            _periods.clear()
+        window = Window(period=period, zone=Zone.BUSINESS)
+        starts = opened(window, now, clocks) + MILLISECOND
+        name = starts.astimezone(clocks.business).date().isoformat()
+        kept = _periods[key] = (starts, left(window, now, clocks), name)
+    return kept
 
 
 def _period_name(volume: Volume, now: datetime, clocks: Zones) -> str:
-    if volume.period is None:
-        return EVER
-    starts, _ = _period(volume.period, now, clocks)
-    return starts.astimezone(clocks.business).date().isoformat()
+    return EVER if volume.period is None else _period(volume.period, now, clocks)[2]

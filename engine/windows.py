@@ -46,7 +46,12 @@ def zones(bundle: Bundle, lookup: Lookup) -> Zones:
     business = _zone(bundle.zone) or _UTC
     named = lookup(bundle.customer_zone) if bundle.customer_zone else None
     own = _zone(named) if isinstance(named, str) else None
-    return Zones(own or business, business, bundle.week_starts)
+    return _zones(own or business, business, bundle.week_starts)
+
+
+@lru_cache(maxsize=1_024)
+def _zones(customer: ZoneInfo, business: ZoneInfo, week_starts: int) -> Zones:
+    return Zones(customer, business, week_starts)
 
 
 @lru_cache(maxsize=1_024)

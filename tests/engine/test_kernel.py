@@ -19,7 +19,8 @@ from engine.golden import Case
 from engine.kernel import rounded
 from engine.ledger.site import BUNDLES
 from engine.propensity import DECIMALS, Scorer
-from engine.types import Decision, Request, Snapshot
+from engine.record import Record, read, record
+from engine.types import Request, Snapshot
 from feature_store.generate import customers
 from feature_store.mapping import read_mapping
 from feature_store.schema import FEATURES
@@ -45,17 +46,15 @@ def rows() -> tuple[dict[str, object], ...]:
     return tuple({one.feature: one.read(row) for one in sources} for row in customers(50))
 
 
-def both(
-    request: Request, snapshot: Snapshot, bundle: Bundle, scorer: Scorer
-) -> tuple[Decision, Decision]:
-    """The decision by the kernel and by the plain funnel."""
-    return decide(request, snapshot, bundle, scorer), plainly(request, snapshot, bundle, scorer)
-
-
-def assert_same(fast: Decision, plain: Decision) -> None:
-    """Equal in every byte, candidates and counts included."""
+def assert_same(request: Request, snapshot: Snapshot, bundle: Bundle, scorer: Scorer) -> None:
+    """By the kernel and by the plain funnel, equal in every byte, as they are and as recorded."""
+    fast = decide(request, snapshot, bundle, scorer)
+    kept = record(request, snapshot, fast, b"k")
+    plain = plainly(request, snapshot, bundle, scorer)
     assert orjson.dumps(fast) == orjson.dumps(plain)
     assert fast == plain
+    assert kept == record(request, snapshot, plain, b"k")
+    assert read(kept) == Record(request=request, snapshot=snapshot, decision=plain)
 
 
 @given(seed=st.integers(0, 2**32))
@@ -72,7 +71,7 @@ def test_the_kernel_and_the_plain_funnel_agree_on_any_bundle(seed: int) -> None:
             "billing.bill": round(dice.uniform(0, 120), 2),
         }
         request, snapshot = any_case(dice, bundle, values)
-        assert_same(*both(request, snapshot, bundle, AnyScores(dice)))
+        assert_same(request, snapshot, bundle, AnyScores(dice))
 
 
 @given(seed=st.integers(0, 2**32))
@@ -80,13 +79,13 @@ def test_the_kernel_and_the_plain_funnel_agree_on_any_bundle(seed: int) -> None:
 def test_the_kernel_and_the_plain_funnel_agree_on_the_example_business(seed: int) -> None:
     dice = Random(seed)
     request, snapshot = any_case(dice, TELCO, dice.choice(rows()))  # pyright: ignore[reportArgumentType]
-    assert_same(*both(request, snapshot, TELCO, AnyScores(dice)))
+    assert_same(request, snapshot, TELCO, AnyScores(dice))
 
 
 @pytest.mark.parametrize("case", load_cases(FOLDER, TELCO, features=FEATURES), ids=lambda c: c.name)
 def test_the_kernel_and_the_plain_funnel_agree_on_every_golden_case(case: Case) -> None:
     for request in case.requests:
-        assert_same(*both(request, case.snapshot, TELCO, AnyScores(Random(1))))
+        assert_same(request, case.snapshot, TELCO, AnyScores(Random(1)))
 
 
 def test_what_is_explained_gives_the_same_offers_and_every_reason() -> None:
