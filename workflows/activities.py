@@ -190,7 +190,8 @@ class JourneyActivities:
     async def start_journey(self, wanted: steps.SubJourney) -> Ending | None:
         """Start a journey or join the one that runs; answers the ending of one that is over."""
         kind, name = wanted.kind, safe_name(wanted.name) if wanted.name else ""
-        named = {routing.NAMED_BY[kind]: name} if kind in routing.NAMED_BY else {}
+        key = routing.KINDS.get(kind, "")
+        named = {key: name} if key else {}
         data = {**wanted.data, **named, "by": wanted.by}
         event = Heard(key=wanted.key, type=steps.ASKED_FOR, at=wanted.at, data=data)
         opening = routing.new_opening(

@@ -125,7 +125,7 @@ async def insist(activity: str, argument: Any, result: type | None = None) -> An
             await workflow.sleep(AGAIN_AFTER, summary=f"until {activity} is tried again")
 
 
-async def look_up(activity: str, argument: Any, result: type | None = None) -> Any:
+async def at_once(activity: str, argument: Any, result: type | None = None) -> Any:
     """What `insist` gives, in one event of history where it can be had at once."""
     try:
         return await workflow.execute_local_activity(

@@ -120,9 +120,7 @@ class Holding(Waiting):
         return skipped
 
     async def _holds(self) -> tuple[HeldBy, ...]:
-        if self.opening.edition == 0:
-            return await calls.insist(steps.HOLDS, self.opening.customer, tuple[HeldBy, ...])
-        return await calls.look_up(steps.HOLDS, self.opening.customer, tuple[HeldBy, ...])
+        return await calls.at_once(steps.HOLDS, self.opening.customer, tuple[HeldBy, ...])
 
     async def _place(self, hold: Hold) -> None:
         workflow.upsert_memo({"hold": hold})

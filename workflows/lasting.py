@@ -17,7 +17,7 @@ from temporalio.workflow import ContinueAsNewVersioningBehavior
 from engine.types import Scalar
 from workflows import calls, steps
 from workflows.board import NOT_SHOWN
-from workflows.life import EDITION, SetAside, journey_id, key_of
+from workflows.life import SetAside, journey_id, key_of
 from workflows.orders import Intervention
 from workflows.people import People
 from workflows.steps import Ending, Heard, Opening
@@ -92,7 +92,7 @@ class Lasting(People):
             if self._cancel is not None:
                 await self._obey()
             workflow.continue_as_new(
-                replace(self.opening, carried=self._carried(), edition=EDITION),
+                replace(self.opening, carried=self._carried()),
                 initial_versioning_behavior=ContinueAsNewVersioningBehavior.AUTO_UPGRADE,
             )
 
@@ -106,6 +106,12 @@ class Lasting(People):
         self._post()
         ending = Ending(ended=ended, because=because, gaps=tuple(gaps))
         return ending if await self._leave(ending, unless) else None
+
+    @classmethod
+    def kind(cls) -> str:
+        """The kind of this journey: the name it has in Temporal; empty for a class in between."""
+        defined = getattr(cls, "__temporal_workflow_definition", None)
+        return str(defined.name) if defined else ""
 
     # Inside
 
@@ -160,14 +166,12 @@ class Lasting(People):
             return ending
         again = self._inbox.first(self.opening.openers)
         assert again is not None
-        begun = replace(self.opening, event=again, carried=None, edition=EDITION)
-        workflow.continue_as_new(begun)
+        workflow.continue_as_new(replace(self.opening, event=again, carried=None))
 
     async def _leave(self, ending: Ending, unless: Sequence[str]) -> bool:
         """Leave the live state, and tell who waits; False if an event in `unless` came in."""
         left = steps.JourneyExit(customer=self.opening.customer, journey=self.opening.journey)
-        ask = calls.insist if self.opening.edition == 0 else calls.look_up
-        await ask(steps.DROP_JOURNEY, left)
+        await calls.at_once(steps.DROP_JOURNEY, left)
         if not self._inbox.has(unless):
             await self._tell_who_waits(ending)
         await workflow.wait_condition(workflow.all_handlers_finished)

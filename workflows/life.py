@@ -13,9 +13,6 @@ from workflows.clock import JourneyClock
 from workflows.offers import Proposal, SentStatus
 from workflows.orders import Intervention, Task
 
-EDITION = 1
-"""How journeys that begin now show themselves: once for each wait. Older ones (0) at each step."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
@@ -131,7 +128,6 @@ class Opening:
     carried: Carried | None = None
     name: str = ""
     openers: tuple[str, ...] = ()
-    edition: int = 0
 
     @property
     def title(self) -> str:

@@ -22,15 +22,15 @@ Handler = UpdateMethodMultiParam[[Any, Intervention], Progress]
 
 
 def _update(act: Act) -> Handler:
-    """The update of one act, with its validator."""
+    """The update of one act, with its validator. Temporal knows `self` by having no type."""
 
     @workflow.update(name=act.value, description=MEANINGS[act])
-    def handle(journey: Any, order: Intervention) -> Progress:
-        return journey.intervened(act, order)
+    def handle(self, order: Intervention) -> Progress:  # pyright: ignore
+        return cast(Operated, self).intervened(act, order)
 
-    @handle.validator
-    def check(journey: Any, order: Intervention) -> None:  # pyright: ignore[reportUnusedFunction]
-        refusal = journey.refusal(act, order)
+    @handle.validator  # pyright: ignore[reportUnknownMemberType]
+    def check(self, order: Intervention) -> None:  # pyright: ignore
+        refusal = cast(Operated, self).refusal(act, order)
         if refusal:
             raise ApplicationError(refusal, type=REFUSED, non_retryable=True)
 

@@ -18,7 +18,7 @@ from engine.ledger.site import Site
 from engine.types import Event, Hold, JourneyState, Scalar
 from workflows.clock import JourneyClock
 from workflows.connection import tell
-from workflows.life import EDITION, journey_id, key_of
+from workflows.life import journey_id, key_of
 from workflows.naming import TEXT_MAXIMUM, case_of, name_of
 from workflows.starting import CAREFUL_TERMS, COMPLAINT, start, terms_of
 from workflows.steps import Heard, Opening
@@ -46,11 +46,14 @@ TABLE: tuple[tuple[str, str, bool], ...] = (
     ("purchase.made", RENEWAL, FEEDS),
 )
 
-NAMED_BY = {
+KINDS: Mapping[str, str] = {
+    ONBOARDING: "",
     COMPLAINT: "case",
     RENEWAL: "due",
 }
-"""Which of an event's data tells journeys of this kind apart; a customer has one of any other."""
+"""Every kind of journey, in `workflows/<kind>.py`, and which of an event's data tells the journeys
+of one customer apart: "" where a customer has one at a time. The worker runs what is here.
+"""
 
 PASSED_ON = {
     "complaint.opened": ("case", "severity"),
@@ -172,7 +175,7 @@ def opening(site: Site, event: Event, bundle: Bundle, route: Route) -> Opening:
     return new_opening(
         kind=route.kind,
         customer=event.customer,
-        name=name_of(event, NAMED_BY.get(route.kind, "")),
+        name=name_of(event, KINDS.get(route.kind, "")),
         clock=JourneyClock(anchor=site.clock.anchor, lapse=site.clock.lapse),
         event=heard(event),
         bundle=bundle,
@@ -192,7 +195,6 @@ def new_opening(
         terms=terms_of(kind, bundle) if kind == COMPLAINT else None,
         name=name,
         openers=tuple(one for one, opened, starts in TABLE if opened == kind and starts),
-        edition=EDITION,
     )
 
 
@@ -204,7 +206,7 @@ def first_state(event: Event, route: Route) -> JourneyState:
 def _journey_ids(
     kind: str, starts: bool, event: Event, journeys: Sequence[JourneyState]
 ) -> tuple[str, ...]:
-    key = NAMED_BY.get(kind, "")
+    key = KINDS.get(kind, "")
     if starts or not key or key in event.data:
         return (journey_id(kind, event.customer, name_of(event, key)),)
     return tuple(journey.id for journey in journeys if journey.kind == kind)

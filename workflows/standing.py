@@ -196,16 +196,12 @@ class Standing:
         self._recorded = state
         if not await calls.record(steps.JourneyEntry(customer=self.opening.customer, state=state)):
             self._recorded = None
-            if self.opening.edition == 0:
-                self._posted = NOT_SHOWN
 
     async def _show_step(self) -> None:
         """What a step that does not wait shows: nothing but what decisions need to know.
 
         The search attributes tell where it waits next, in one change instead of two.
         """
-        if self.opening.edition == 0:
-            return await self._show()
         self._display()
         state, known = self._board.state(self.opening.journey, self.opening.kind), self._recorded
         if known is None or (state.stage, state.planned) != (known.stage, known.planned):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import signal
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -16,18 +17,16 @@ from engine.channels.call_list import CallList
 from engine.channels.delivery import Adapter
 from engine.channels.inbox import Inbox
 from engine.channels.webhook import WebhookChannel
+from engine.errors import StackError
 from engine.ledger.sends import Sender
 from engine.ledger.site import Site
 from feature_store.online import OnlineReader
 from workflows import deployments, search_attributes
 from workflows.activities import JourneyActivities
-from workflows.complaint import Complaint
 from workflows.connection import connect
-from workflows.onboarding import Onboarding
+from workflows.journey import Journey
 from workflows.parts import Parts, open_parts
-from workflows.renewal import Renewal
-
-JOURNEYS = (Complaint, Onboarding, Renewal)
+from workflows.routing import KINDS
 
 PASSED_THROUGH = (
     "engine",
@@ -63,6 +62,20 @@ ACTIVITIES_MAXIMUM = 50
 CACHED_WORKFLOWS_MAXIMUM = 2_000
 
 
+def journey_of(kind: str) -> type:
+    """The workflow of a kind of journey, from the module of its name: `order-delay` is in
+    `workflows/order_delay.py`. Raises StackError where it is not.
+    """
+    module = importlib.import_module(f"workflows.{kind.replace('-', '_')}")
+    for found in vars(module).values():
+        if isinstance(found, type) and issubclass(found, Journey) and found.kind() == kind:
+            return found
+    raise StackError(f'{module.__name__} has no journey with @workflow.defn(name="{kind}")')
+
+
+JOURNEYS = tuple(journey_of(kind) for kind in KINDS)
+
+
 async def run(site: Site, ready: Callable[[], None]) -> None:
     """Works until SIGTERM or SIGINT, then ends gracefully. Raises JourneysUnavailable."""
     stop = asyncio.Event()
@@ -84,12 +97,17 @@ async def run(site: Site, ready: Callable[[], None]) -> None:
             await stop.wait()
 
 
-def worker(client: Client, site: Site, activities: JourneyActivities) -> Worker:
+def worker(
+    client: Client,
+    site: Site,
+    activities: JourneyActivities,
+    journeys: Sequence[type] = JOURNEYS,
+) -> Worker:
     """A worker of all journeys on the stack's task queue."""
     return Worker(
         client,
         task_queue=site.task_queue,
-        workflows=JOURNEYS,
+        workflows=journeys,
         activities=activities.all(),
         workflow_runner=sandbox(),
         deployment_config=deployments.config(site),

@@ -9,9 +9,9 @@ import pytest
 import pytest_asyncio
 
 from engine.errors import InvalidInput, Unavailable
-from tests.support.fakes import FakeOutcome
 from tests.support.journeys import Customer, World, a_world
 from workflows.complaint import DESK, MANAGER
+from workflows.fakes import FakeOutcome
 from workflows.search_attributes import CUSTOMER, DUE, KIND, OWNER, STAGE, WAITING_FOR
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

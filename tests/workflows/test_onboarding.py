@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
-from tests.support.fakes import FakeOutcome
 from tests.support.journeys import Customer, World, a_world
+from workflows.fakes import FakeOutcome
 from workflows.onboarding import LEAD, PLAN, TEAM
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -16,8 +16,8 @@ from engine.errors import InvalidEvent, JourneysUnavailable
 from engine.ledger.clock import Clock
 from engine.ledger.site import Site
 from engine.types import Event, JourneyState
-from tests.support.fakes import a_bundle
 from workflows.connection import connect
+from workflows.fakes import a_bundle
 from workflows.routing import (
     CAREFUL_TERMS,
     PASSED_ON,

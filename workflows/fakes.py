@@ -3,32 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from engine.catalog import Bundle, HoldTerms
 from engine.channels.delivery import Message
 from engine.errors import TactfulError, Unavailable
+from engine.holds import COMMERCIAL, SALES
 from engine.live import Answer, Ask
 from engine.types import Decision, Hold, JourneyState, Level, Offer
-from tests.support import builders
-from tests.support.builders import complaint_terms
+from workflows.starting import COMPLAINT
 
-COMPLAINT_TERMS = replace(complaint_terms(), cool_down=timedelta(days=3))
+COMPLAINT_TERMS = HoldTerms(
+    name=COMPLAINT,
+    purposes=(SALES,),
+    tags=(COMMERCIAL,),
+    cool_down=timedelta(days=3),
+    maximum=timedelta(days=90),
+)
 
 
 def a_bundle(holds: Sequence[HoldTerms] = (COMPLAINT_TERMS,)) -> Bundle:
     """A bundle without actions: fakes answer for them."""
-    return replace(builders.a_bundle(), holds={terms.name: terms for terms in holds})
+    return Bundle(
+        hash="sha256:test",
+        name="test",
+        currency="EUR",
+        channels={},
+        purposes={},
+        groups={},
+        actions={},
+        limits=(),
+        context_weights=(),
+        holds={terms.name: terms for terms in holds},
+        max_ages={},
+        fallbacks={},
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stocked:
-    """An action that the fake engine can offer."""
+    """An action that the fake engine can offer: of service, unless it says otherwise."""
 
     action: str
-    purpose: str
-    tags: tuple[str, ...]
+    purpose: str = "service"
+    tags: tuple[str, ...] = ()
     channels: tuple[str, ...] = ("email", "whatsapp", "call")
     priority: float = 1.0
 
@@ -134,7 +153,8 @@ class FakeEngine:
             one
             for one in self.stock
             if ask.channel in one.channels
-            and set(one.tags) & set(ask.tags)
+            and (not ask.tags or set(one.tags) & set(ask.tags))
+            and (not ask.purposes or one.purpose in ask.purposes)
             and not _held(one, holds)
         ]
         fitting.sort(key=lambda one: -one.priority)
@@ -170,6 +190,7 @@ class FakePost:
         self.attempts: list[str] = []
         self.errors: list[TactfulError] = []
         self.refusals: dict[str, FakeOutcome] = {}
+        """What each channel answers instead of delivering, by its name."""
 
     async def send(self, message: Message) -> FakeOutcome:
         self.attempts.append(message.message_id)

