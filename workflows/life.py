@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from engine.business_hours import BusinessHours
 from engine.catalog import HoldTerms
 from engine.types import Hold, Scalar
 from workflows.clock import JourneyClock
@@ -116,6 +117,7 @@ class Opening:
 
     `journey` is the workflow id, `event` what opened it, `name` what tells it from others of its
     kind, `terms` those of the holds it places. `openers` are the events that would open it again.
+    `business_hours`, by name, know the holidays of this year and the next.
     """
 
     customer: str
@@ -128,6 +130,7 @@ class Opening:
     carried: Carried | None = None
     name: str = ""
     openers: tuple[str, ...] = ()
+    business_hours: Mapping[str, BusinessHours] = field(default_factory=dict[str, BusinessHours])
 
     @property
     def title(self) -> str:

@@ -20,7 +20,7 @@ from workflows.clock import JourneyClock
 from workflows.connection import tell
 from workflows.life import journey_id, key_of
 from workflows.naming import TEXT_MAXIMUM, case_of, name_of
-from workflows.starting import CAREFUL_TERMS, COMPLAINT, start, terms_of
+from workflows.starting import CAREFUL_TERMS, COMPLAINT, hours_of, start, terms_of
 from workflows.steps import Heard, Opening
 
 __all__ = ["CAREFUL_TERMS", "COMPLAINT", "terms_of"]
@@ -195,6 +195,7 @@ def new_opening(
         terms=terms_of(kind, bundle) if kind == COMPLAINT else None,
         name=name,
         openers=tuple(one for one, opened, starts in TABLE if opened == kind and starts),
+        business_hours=hours_of(bundle, event.at.year),
     )
 
 

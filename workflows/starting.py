@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from temporalio.client import Client
 from temporalio.common import (
@@ -13,6 +14,7 @@ from temporalio.common import (
     WorkflowIDReusePolicy,
 )
 
+from engine.business_hours import BusinessHours, with_holidays_until
 from engine.catalog import Bundle, HoldTerms
 from engine.holds import COMMERCIAL, SALES
 from workflows import search_attributes, steps
@@ -33,6 +35,17 @@ CAREFUL_TERMS = HoldTerms(
 def terms_of(kind: str, bundle: Bundle) -> HoldTerms:
     """The terms of the holds of a kind of journey."""
     return bundle.holds.get(kind, CAREFUL_TERMS)
+
+
+def hours_of(bundle: Bundle, year: int) -> dict[str, BusinessHours]:
+    """The business hours of a bundle, with the holidays of this year and the next written out."""
+    return {name: _fixed(hours, year) for name, hours in bundle.business_hours.items()}
+
+
+@lru_cache(maxsize=256)
+def _fixed(hours: BusinessHours, year: int) -> BusinessHours:
+    since, until = datetime(year, 1, 2, tzinfo=UTC), datetime(year + 1, 12, 30, tzinfo=UTC)
+    return with_holidays_until(hours, since, until)
 
 
 async def start(

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 
+from engine.business_hours import BusinessHours, add_business_time, next_open
 from workflows.operated import Operated
 from workflows.steps import Heard
 
@@ -42,6 +43,31 @@ class Waiting(Operated):
     async def sleep(self, wait: timedelta, *, what: str = "time to pass") -> None:
         """Let time pass."""
         await self.wait_for(within=wait, what=what)
+
+    async def wait_for_business_hours(
+        self, hours: str, *, unless: Sequence[str] = ()
+    ) -> Heard | None:
+        """Wait until somebody is there, by these hours of the bundle; at once if somebody is.
+
+        An event of the types in `unless` ends the wait, and is what it answers.
+        """
+        opens = next_open(self.business_hours(hours), self.now)
+        if opens <= self.now:
+            return None
+        return await self.wait_for(*unless, until=opens, what=f"the business hours {hours}")
+
+    def business_deadline(
+        self, amount: timedelta, *, hours: str, since: datetime | None = None
+    ) -> datetime:
+        """When so much time in business hours has passed since then, or from now on."""
+        return add_business_time(self.business_hours(hours), since or self.now, amount)
+
+    def business_hours(self, name: str) -> BusinessHours:
+        """The hours of this name as they were when the journey began.
+
+        A bundle without them leaves somebody always there: no journey is stuck for want of them.
+        """
+        return self.opening.business_hours.get(name) or BusinessHours(name=name, always=True)
 
     # Inside
 

@@ -130,4 +130,21 @@ class Selling(Journey):
         return await self.finish("sold", because=heard.text("score") if heard else "no feedback")
 
 
-WALKS = (Counting, Asking, CallingBack, Selling)
+@workflow.defn(name="calling-in-hours")
+class CallingInHours(Journey):
+    """Waits for the desk to open, and says by when it has answered."""
+
+    hears = ("enough.said",)
+
+    @workflow.run
+    async def run(self, opening: Opening) -> Ending | None:
+        """Two hours of the desk's time after it has opened."""
+        self.stage("closed", owner=DESK)
+        heard = await self.wait_for_business_hours("desk", unless=self.hears)
+        if heard:
+            return await self.finish("called off", because="the customer said so")
+        by = self.business_deadline(timedelta(hours=2), hours="desk")
+        return await self.finish("called", because=f"{self.now:%H:%M}, until {by:%d %H:%M}")
+
+
+WALKS = (Counting, Asking, CallingBack, Selling, CallingInHours)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 import pytest_asyncio
 from temporalio.api.history.v1 import HistoryEvent
 
+from engine.business_hours import BusinessHours, Span
 from tests.support.walks import DAY, HEAD, LEAD, WALKS
 from workflows.interventions import InterventionRefused
 from workflows.search_attributes import ATTENTION, OWNER, WAITING_FOR
@@ -182,6 +184,39 @@ async def test_what_waits_for_the_end_of_quiet_hours_is_recalled_by_a_hold(world
     await customer.in_stage("complaint:1", "open")
     assert (await customer.ending("selling")).ended == "silent"
     assert "renewal-save-offer" not in customer.got
+
+
+# Business hours
+
+
+async def at_the_desk(world: World, opens: datetime) -> Customer:
+    """A customer for whom somebody is to be called by a desk that opens for four hours a day."""
+    closes = opens + 4 * HOUR
+    day = (Span(opens=opens.time(), closes=closes.time()),)
+    hours = BusinessHours(name="desk", zone="UTC", week=(day,) * 7)
+    world.bundle = replace(world.bundle, business_hours={"desk": hours})
+    customer = world.customer()
+    await customer.starts("calling-in-hours")
+    return customer
+
+
+async def test_a_step_waits_for_business_hours_as_they_were_when_the_journey_began(
+    world: World,
+) -> None:
+    opens = (await world.now() + 5 * HOUR).replace(minute=0, second=0, microsecond=0)
+    customer = await at_the_desk(world, opens)
+    standing = await customer.in_stage("calling-in-hours", "closed")
+    assert standing.due == opens
+    await at_the_desk(world, opens + 2 * HOUR)
+    because = (await customer.ending("calling-in-hours")).because
+    assert because == f"{opens:%H:%M}, until {opens + 2 * HOUR:%d %H:%M}"
+
+
+async def test_a_wait_for_business_hours_is_ended_by_an_event(world: World) -> None:
+    customer = await at_the_desk(world, await world.now() + 5 * HOUR)
+    await customer.in_stage("calling-in-hours", "closed")
+    await customer.tells("calling-in-hours", "enough.said")
+    assert (await customer.ending("calling-in-hours")).ended == "called off"
 
 
 # Surveys
