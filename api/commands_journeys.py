@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workflows.checking import Checked
     from workflows.deployments import Build
     from workflows.maps.chart import Chart
+    from workflows.maps.live import Live
 
 _SHOWN_EVERY = 10
 
@@ -62,20 +63,53 @@ def draw(
         Path | None,
         typer.Option(metavar="DIR", help="Write pages there: Mermaid, and an SVG beside it."),
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="With counts and the ways people took, from the stack.")
+    ] = False,
+    sample: Annotated[
+        int, typer.Option(metavar="N", min=0, help="With --live: read so many histories a kind.")
+    ] = 200,
+    data_dir: DataDir = None,
 ) -> None:
     """Draw journeys from their code: steps, waits, deadlines, owners, holds, handoffs, ends."""
-    from workflows.maps.pages import drawn, pages
+    from workflows.maps.pages import contents, drawn, files
     from workflows.worker import JOURNEYS
 
     wanted = [journey for journey in JOURNEYS if kind in (None, _kind(journey))]
     if not wanted:
         known = ", ".join(sorted(map(_kind, JOURNEYS)))
         raise typer.BadParameter(f"no journey is called {kind!r}; there are {known}")
+    charts = {journey: drawn(journey) for journey in wanted}
+    found = _looked(charts.values(), sample, data_dir) if live else {}
     if out is None:
-        for journey in wanted:
-            typer.echo(_written(drawn(journey), form), nl=False)
+        for chart in charts.values():
+            typer.echo(_written(chart, found.get(chart.kind), form), nl=False)
         return
-    _write(out, pages(wanted) if kind is None else _without_contents(pages(wanted)))
+    written = {} if kind else {"README.md": contents(wanted)}
+    for journey, chart in charts.items():
+        written |= files(journey, chart, found.get(chart.kind))
+    _write(out, written)
+
+
+def _looked(charts: Iterable[Chart], sample: int, data_dir: Path | None) -> dict[str, Live]:
+    """What the running stack tells of these charts."""
+    import asyncio
+
+    from workflows.maps.live import lines
+
+    found = asyncio.run(_look(_site(data_dir), list(charts), sample))
+    for live in found.values():
+        for line in lines(live):
+            typer.echo(line, err=True)
+    return found
+
+
+async def _look(place: Site, charts: list[Chart], sample: int) -> dict[str, Live]:
+    from workflows.connection import connect
+    from workflows.maps.live import look
+
+    client = await connect(place)
+    return {chart.kind: await look(client, chart, sample=sample) for chart in charts}
 
 
 def _kind(journey: type) -> str:
@@ -84,15 +118,13 @@ def _kind(journey: type) -> str:
     return kind_of(journey)
 
 
-def _written(chart: Chart, form: Format) -> str:
+def _written(chart: Chart, live: Live | None, form: Format) -> str:
+    from workflows.maps.live import with_counts
     from workflows.maps.mermaid import mermaid
     from workflows.maps.svg import svg
 
+    chart = with_counts(chart, live) if live else chart
     return svg(chart) if form is Format.SVG else mermaid(chart)
-
-
-def _without_contents(files: dict[str, str]) -> dict[str, str]:
-    return {name: text for name, text in files.items() if name != "README.md"}
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from workflows.maps.chart import Chart
+from workflows.maps.live import Live, table, with_counts
 from workflows.maps.mermaid import mermaid
 from workflows.maps.reading import chart_of
 from workflows.maps.source import source_of
@@ -24,17 +25,18 @@ def drawn(journey: type) -> Chart:
 
 def pages(journeys: Sequence[type]) -> dict[str, str]:
     """The files of all journeys by name, and a page that lists them."""
-    found: dict[str, str] = {}
+    found = {"README.md": contents(journeys)}
     for journey in journeys:
-        chart = drawn(journey)
-        found[f"{chart.kind}.md"] = page(journey, chart)
-        found[f"{chart.kind}.svg"] = svg(chart)
-    return {"README.md": _contents(journeys), **found}
+        found |= files(journey, drawn(journey))
+    return found
 
 
-def page(journey: type, chart: Chart, more: Sequence[str] = ()) -> str:
-    """The page of a journey; `more` are lines below its map."""
-    return "\n".join(_lines(journey, chart, more)) + "\n"
+def files(journey: type, chart: Chart, live: Live | None = None) -> dict[str, str]:
+    """The page of a journey and its picture, with what really happens if that was looked at."""
+    chart = with_counts(chart, live) if live else chart
+    more = ["", *table(live)] if live else ()
+    page = "\n".join(_lines(journey, chart, more)) + "\n"
+    return {f"{chart.kind}.md": page, f"{chart.kind}.svg": svg(chart)}
 
 
 def _lines(journey: type, chart: Chart, more: Sequence[str]) -> Iterator[str]:
@@ -58,7 +60,8 @@ def _lines(journey: type, chart: Chart, more: Sequence[str]) -> Iterator[str]:
     yield from more
 
 
-def _contents(journeys: Sequence[type]) -> str:
+def contents(journeys: Sequence[type]) -> str:
+    """The page that lists the maps."""
     lines = ["# Maps of the journeys", "", "| journey | what it is |", "|---|---|"]
     for journey in journeys:
         source = source_of(journey)
@@ -66,7 +69,8 @@ def _contents(journeys: Sequence[type]) -> str:
         lines.append(f"| [{_title(source.kind)}]({source.kind}.md) | {summary} |")
     told = (
         "Blue boxes are stages, yellow ones wait, red ones place or end a hold, purple ones bring"
-        " in people, green ones plan milestones; dashed lines lead back."
+        " in people, green ones plan milestones; dashed lines lead back. With `--live` the maps"
+        " also say how many are in each stage, and which ways they took."
     )
     return "\n".join([*lines, "", told, "", f"Drawn from the code, by `{COMMAND}`."]) + "\n"
 
