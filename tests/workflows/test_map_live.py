@@ -120,10 +120,11 @@ async def test_a_journey_that_continued_as_new_took_one_way(world: World) -> Non
         await customer.has("complaint.resolved", case="4")
         await customer.journey("complaint:4").result()
     assert (await customer.journey("complaint:4").describe()).run_id != first
+    found = await look(world.client, CHART, sample=20)
     async for _ in world.moments():
-        found = await look(world.client, CHART, sample=20)
         if found.all == 4:
             break
+        found = await look(world.client, CHART, sample=20)
     ways = [way for way, count in found.ways.items() if way[-1] == "closed" for _ in range(count)]
     assert len(ways) == 2
     for way in ways:
