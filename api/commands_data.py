@@ -15,7 +15,9 @@ from engine.errors import TactfulError
 load_app = typer.Typer(help="Bring customers in.", no_args_is_help=True)
 MODELS = ("churn", "acceptance")
 
-models_app = typer.Typer(help="Evaluate the models' pipeline on any table.", no_args_is_help=True)
+models_app = typer.Typer(
+    help="Evaluate the models' pipeline on any table; compile models.", no_args_is_help=True
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -133,6 +135,32 @@ def evaluate(
 
     result = measure(train_file, test_file, target, sep)
     _tell(result, out)
+
+
+@models_app.command(
+    "compile",
+    short_help="Compile the current models for this processor.",
+    epilog="Example: tactful models compile acceptance",
+)
+def compile_models(
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="churn or acceptance; without it both.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Compile current models with lleaves (the extra `compiled`); a running stack picks them up.
+
+    Only models that leaf masks can't express are scored by what is compiled.
+    """
+    from api.running import at_running_stack
+    from api.settings import load_settings, site
+    from models.compiled import compile_current
+
+    if model not in (None, *MODELS):
+        raise typer.BadParameter(f"{model!r} is none of {', '.join(MODELS)}")
+    place = site(at_running_stack(load_settings({"data_dir": data_dir})))
+    for name in [model] if model else MODELS:
+        typer.echo(compile_current(place, name))
 
 
 def bench(

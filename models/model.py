@@ -6,12 +6,14 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from engine.errors import InvalidModel
-from models import forest, leaves
+from models import compiled, forest, leaves
 from models.artefact import Artefact
+from models.compiled import Compiled, load_compiled
 from models.encoding import UNKNOWN, Matrix, Vector, encode_row
 from models.forest import Forest
 from models.leaves import Leaves, compile_leaves
@@ -24,36 +26,48 @@ _log = logging.getLogger(__name__)
 
 
 class Model:
-    """An artefact ready to score: by leaf masks where they express it and reproduce its golden
-    rows, else by LightGBM's own library. Raises InvalidModel when neither reproduces them.
+    """An artefact ready to score, by the first back end that reproduces its golden rows.
+
+    Leaf masks come first; where they can't express it, what was compiled in its folder `place`;
+    then LightGBM's own library. Raises InvalidModel when none reproduces them.
     """
 
-    def __init__(self, artefact: Artefact, artefact_hash: str = "") -> None:
+    def __init__(
+        self, artefact: Artefact, artefact_hash: str = "", place: Path | None = None
+    ) -> None:
         if not artefact.golden.rows:
             raise InvalidModel(f"model {artefact.name} has no golden rows to check it by")
         self.artefact = artefact
         self.hash = artefact_hash or artefact.hash()
         self.columns = artefact.columns
         self.leaves = self._golden_leaves()
-        if self.leaves is None and not is_golden(artefact, self._forest.raw):
+        self._compiled = None if self.leaves else self._golden_compiled(place)
+        alone = self.leaves is None and self._compiled is None
+        if alone and not is_golden(artefact, self._forest.raw):
             raise InvalidModel(f"model {artefact.name} does not reproduce its golden scores")
 
     @property
     def backend(self) -> str:
         """Who scores."""
-        return leaves.BACKEND if self.leaves else forest.BACKEND
+        if self.leaves:
+            return leaves.BACKEND
+        return compiled.BACKEND if self._compiled else forest.BACKEND
 
     @cached_property
     def _forest(self) -> Forest:
         return Forest(self.artefact.model, len(self.columns))
 
     def one(self, values: Mapping[str, object]) -> float | None:
-        """The probability for one row of values by column name, by LightGBM's library."""
-        return self.chance(self._forest.raw_one(encode_row(self.columns, values))[0])
+        """The probability for one row of values by column name, without leaf masks."""
+        row = encode_row(self.columns, values)
+        if self._compiled:
+            return self.chance(float(self._compiled.raw(np.array([row]))[0, 0]))
+        return self.chance(self._forest.raw_one(row)[0])
 
     def many(self, rows: Matrix) -> list[float | None]:
-        """The probabilities for encoded rows, by LightGBM's library."""
-        return self.chances(self._forest.raw(rows)[:, 0])
+        """The probabilities for encoded rows, without leaf masks."""
+        by = self._compiled or self._forest
+        return self.chances(by.raw(rows)[:, 0])
 
     def chance(self, raw: float) -> float | None:
         """The probability for a raw score, rounded."""
@@ -69,22 +83,28 @@ class Model:
 
     def _golden_leaves(self) -> Leaves | None:
         artefact = self.artefact
-        compiled = compile_leaves(artefact.model, artefact.columns)
-        if compiled is None:
+        masked = compile_leaves(artefact.model, artefact.columns)
+        if masked is None:
             return None
         every = range(len(artefact.columns))
 
         def raw(rows: Matrix) -> Matrix:
-            masks = [compiled.mask(every, row) for row in rows.tolist()]
-            return compiled.raw(np.array(masks))[:, None]
+            masks = [masked.mask(every, row) for row in rows.tolist()]
+            return masked.raw(np.array(masks))[:, None]
 
-        if is_golden(artefact, raw):
-            return compiled
-        _log.warning(
-            "leaf masks don't reproduce the golden scores of model %s: LightGBM's library scores",
-            artefact.name,
-        )
-        return None
+        return masked if self._holds(leaves.BACKEND, raw) else None
+
+    def _golden_compiled(self, place: Path | None) -> Compiled | None:
+        found = load_compiled(place)
+        return found if found and self._holds(compiled.BACKEND, found.raw) else None
+
+    def _holds(self, backend: str, raw: Callable[[Matrix], Matrix]) -> bool:
+        """Whether a back end reproduces the golden rows; said in the log where it does not."""
+        if is_golden(self.artefact, raw):
+            return True
+        told = "%s does not reproduce the golden scores of model %s: another back end scores"
+        _log.warning(told, backend, self.artefact.name)
+        return False
 
 
 def is_golden(artefact: Artefact, raw: Callable[[Matrix], Matrix]) -> bool:

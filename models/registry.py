@@ -30,15 +30,15 @@ def folder(site: Site, name: str) -> Path:
 def register(site: Site, artefact: Artefact) -> str:
     """Keeps an artefact and returns its hash. The same artefact twice is kept once."""
     name = artefact.hash()
-    place = _place(site, artefact.name, name)
-    if place.exists():
+    kept = place(site, artefact.name, name)
+    if kept.exists():
         return name
-    temporary = place.with_name(f".{secrets.token_hex(6)}")
+    temporary = kept.with_name(f".{secrets.token_hex(6)}")
     temporary.mkdir(parents=True)
     (temporary / "model.txt").write_bytes(artefact.model.encode())
     (temporary / "artefact.json").write_bytes(artefact.facts())
     try:
-        temporary.rename(place)
+        temporary.rename(kept)
     except OSError:  # another process kept the same content first
         shutil.rmtree(temporary)
     return name
@@ -46,10 +46,10 @@ def register(site: Site, artefact: Artefact) -> str:
 
 def load(site: Site, name: str, artefact_hash: str) -> Artefact:
     """An artefact by its hash. Raises InvalidModel when it is missing or its bytes have changed."""
-    place = _place(site, name, artefact_hash)
+    kept = place(site, name, artefact_hash)
     try:
-        facts = (place / "artefact.json").read_bytes()
-        model = (place / "model.txt").read_bytes()
+        facts = (kept / "artefact.json").read_bytes()
+        model = (kept / "model.txt").read_bytes()
     except OSError as error:
         raise InvalidModel(f"model {name} {artefact_hash} can't be read: {error}") from error
     found = content_hash(facts, model)
@@ -119,7 +119,8 @@ def _point(site: Site, name: str, artefact_hash: str) -> None:
     os.replace(temporary, folder(site, name) / CURRENT)
 
 
-def _place(site: Site, name: str, artefact_hash: str) -> Path:
+def place(site: Site, name: str, artefact_hash: str) -> Path:
+    """The folder of one artefact. Raises InvalidModel for what is no hash."""
     digest = artefact_hash.removeprefix("sha256:")
     if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
         raise InvalidModel(f"{artefact_hash!r} is no artefact hash: sha256:<64 hex digits> is")

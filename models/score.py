@@ -13,7 +13,7 @@ from engine.types import Scalar, Scores
 from models.in_use import InUse
 from models.inputs import ACCEPTANCE, CHURN
 from models.model import Model
-from models.registry import CURRENT, current_hash, folder, load
+from models.registry import CURRENT, current_hash, folder, load, place
 
 if TYPE_CHECKING:
     from engine.catalog import Action
@@ -123,7 +123,10 @@ class ModelScorer:
         self._trouble.pop(name, None)
         try:
             found = current_hash(self._site, name)
-            model = None if found is None else Model(load(self._site, name, found), found)
+            model = None
+            if found is not None:
+                artefact = load(self._site, name, found)
+                model = Model(artefact, found, place(self._site, name, found))
         except InvalidModel as error:
             self._trouble[name] = f"{error}; what was in use before stays in use"
             return
