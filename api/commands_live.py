@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from api.options import AsJson, DataDir
-from engine.errors import StackError
+from engine.errors import InvalidInput, StackError
+
+if TYPE_CHECKING:
+    from api.settings import Settings
 
 Placements = Annotated[
     list[str] | None,
@@ -38,7 +42,18 @@ def add_to(app: typer.Typer) -> None:
 
 
 def decide(
-    customer: Annotated[str, typer.Argument(metavar="CUSTOMER", help="Your id of the customer.")],
+    customer: Annotated[
+        str | None, typer.Argument(metavar="CUSTOMER", help="Your id of the customer.")
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file",
+            metavar="FILE",
+            help="Many customers instead: a table with the customer in its first column,"
+            " or a JSON request a line.",
+        ),
+    ] = None,
     channel: Annotated[
         str, typer.Option(metavar="NAME", help="Where the answer is shown.")
     ] = "web",
@@ -51,12 +66,13 @@ def decide(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask for the next best action for one customer."""
+    """Ask for the next best action for one customer, or for each in a file."""
     from api.client import call
     from api.settings import load_settings
 
+    if (customer is None) == (file is None):
+        raise typer.BadParameter("say either CUSTOMER or --file FILE")
     request: dict[str, object] = {
-        "customer": customer,
         "channel": channel,
         "context": dict(_pair(each, "=") for each in context or ()),
         "explain": explain,
@@ -64,8 +80,32 @@ def decide(
     }
     if placement:
         request["placements"] = [_placement(each) for each in placement]
-    answer = call(load_settings({"data_dir": data_dir}), "POST", "/v1/decisions", json=request)
+    settings = load_settings({"data_dir": data_dir})
+    if file is not None:
+        return _decide_all(settings, file, request, as_json)
+    request["customer"] = customer
+    answer = call(settings, "POST", "/v1/decisions", json=request)
     _print(answer, as_json, decision_lines)
+
+
+def _decide_all(settings: Settings, file: Path, usual: Mapping[str, object], as_json: bool) -> None:
+    """Decide for all of a file; exit code 1 if anything in it was refused."""
+    from api.outbound import LINES_AT_ONCE, Run, answers, in_words, requests_of
+
+    run = Run()
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise InvalidInput(f"{file} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InvalidInput(f"{file} is not text in UTF-8") from None
+    for answer in answers(settings, requests_of(lines, usual), run):
+        typer.echo(answer if as_json else in_words(answer))
+        if run.done % LINES_AT_ONCE == 0:
+            _say(f"{run.done} of {len(lines)}")
+    _say(f"{run.decided} decided, {run.refused} refused")
+    if run.refused:
+        raise typer.Exit(1)
 
 
 def _pair(text: str, separator: str) -> tuple[str, str]:

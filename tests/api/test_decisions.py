@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.batches import AT_ONCE
+from api.app import create_door
+from api.batches import AT_ONCE, Lines
 from api.decision_reply import render
 from api.questions import Questions
 from engine.errors import InvalidInput, JournalUnavailable, RequestIdReused
@@ -425,3 +426,102 @@ async def batch(client: httpx.AsyncClient, body: bytes) -> httpx.Response:
     """The reply to a batch."""
     headers = {"Content-Type": "application/x-ndjson"}
     return await client.post("/v1/decisions:batch", content=body, headers=headers)
+
+
+class Conversation:
+    """Both ends of one batch, as the server sees them: sent piece by piece, read as it comes."""
+
+    def __init__(self, stack: FakeStack, *, unread: int = 0) -> None:
+        self.sent: asyncio.Queue[Any] = asyncio.Queue()
+        self.received: asyncio.Queue[Any] = asyncio.Queue(maxsize=unread)
+        scope: dict[str, Any] = {
+            "type": "http",
+            "method": "POST",
+            "path": "/v1/decisions:batch",
+            "raw_path": b"/v1/decisions:batch",
+            "query_string": b"",
+            "headers": [(b"content-type", b"application/x-ndjson")],
+        }
+        door = create_door(stack.parts())
+        self.ended = asyncio.ensure_future(door(scope, self.sent.get, self.received.put))
+
+    def say(self, body: bytes, *, more: bool = True) -> None:
+        """Send a piece of the body."""
+        self.sent.put_nowait({"type": "http.request", "body": body, "more_body": more})
+
+    async def heard(self) -> Any:
+        """The next message of the answer."""
+        return await asyncio.wait_for(self.received.get(), 10)
+
+
+async def test_a_line_is_answered_before_the_next_one_is_sent() -> None:
+    batch = Conversation(FakeStack())
+    assert (await batch.heard())["status"] == 200
+    line = orjson.dumps(ASKED)
+    for piece in (line[:10], line[10:] + b"\n"):
+        batch.say(piece)
+    first = await batch.heard()
+    assert (first["body"].count(b"\n"), first["more_body"]) == (1, True)
+    batch.say(line, more=False)
+    assert (await batch.heard())["body"].count(b"\n") == 1
+    assert (await batch.heard()).get("more_body", False) is False
+    await batch.ended
+
+
+async def test_nothing_more_is_decided_for_a_caller_that_left() -> None:
+    class Endless(FakeStack):
+        async def decide(self, ask: Ask) -> Answer:
+            await FakeStack.decide(self, ask)
+            await asyncio.Event().wait()
+            raise AssertionError("nobody allowed it")
+
+    stack = Endless()
+    batch = Conversation(stack)
+    await batch.heard()
+    batch.say(b"\n".join([orjson.dumps(ASKED)] * 500))
+    while len(stack.changes) < AT_ONCE:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    batch.sent.put_nowait({"type": "http.disconnect"})
+    await asyncio.wait_for(batch.ended, 10)
+    assert len(stack.changes) == AT_ONCE
+
+
+async def test_a_caller_may_send_everything_before_it_reads_an_answer() -> None:
+    batch = Conversation(FakeStack(), unread=1)  # it can't send a second message
+    for number in range(50):
+        batch.say(orjson.dumps(ASKED) + b"\n", more=number < 49)
+    while not batch.sent.empty():  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    assert (await batch.heard())["status"] == 200
+    body = b""
+    while (message := await batch.heard()).get("more_body", False):
+        body += message["body"]
+    assert body.count(b"\n") == 50
+
+
+async def test_a_line_that_is_too_long_is_refused_and_the_next_one_answered() -> None:
+    body = b'{"customer": "' + b"x" * 200_000 + b'"}\n' + orjson.dumps(ASKED)
+    async with door(FakeStack()) as client:
+        told = (await batch(client, body)).content.splitlines()
+    assert orjson.loads(told[0])["code"] == "body_too_large"
+    assert orjson.loads(told[1])["customer"] == ASKED["customer"]
+
+
+async def test_a_batch_holds_no_more_of_its_body_than_it_may() -> None:
+    lines, given = Lines(ahead_bytes=1_000), 0
+
+    async def receive() -> Any:
+        nonlocal given
+        given += 1
+        return {"type": "http.request", "body": b"x" * 99 + b"\n", "more_body": True}
+
+    reading = asyncio.create_task(lines.read(receive))
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert given == 11
+    for _ in range(3):
+        lines.next()
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert given == 14
+    reading.cancel()
