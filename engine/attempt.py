@@ -311,7 +311,6 @@ class Attempt:
             state.marker,
             made,
             record(request, snapshot, decision, self.ledger.site.seal_key),
-            self._oldest,
             live.LATEST_DECISIONS,
             self._session(request, snapshot),
             units,
@@ -324,7 +323,7 @@ class Attempt:
         names += taken
         call = live.run(self.ledger.wire, live.COMMIT, names, arguments, seconds=seconds)
         (reply,) = await self._watched(call)
-        return None if reply == 1 else live.decode_state(reply)
+        return None if reply == 1 else await live.state_of(self.ledger.wire, reply, self._oldest)
 
     def _units(
         self, state: live.LiveState, snapshot: Snapshot, decision: Decision

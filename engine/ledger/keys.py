@@ -19,6 +19,8 @@ REBUILDING = "tactful:rebuilding"
 DECISIONS = "tactful:decisions"
 """The stream of decision records that are not archived yet."""
 
+WORDS = "tactful:words"
+"""Hash: what contacts are about, by the code that each of them carries; never of one customer."""
 EVIDENCE = "tactful:evidence"
 """Hash: how many answers each action has had on each channel."""
 
@@ -62,7 +64,7 @@ def live(customer: str) -> str:
 
 
 def contacts(customer: str) -> str:
-    """Sorted set of contacts, scored by milliseconds of the stack's clock."""
+    """String: the contacts, in order of the stack's clock; see contacts.py."""
     return f"{{{tag(customer)}}}c:{customer}"
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from engine import contact
 from engine.errors import HoldOwnedByJourney, UnknownDecision, UnknownHold
 from engine.holds import in_force
-from engine.ledger import archive, evidence, facts, ids, keys, live, tables
+from engine.ledger import archive, contacts, evidence, facts, ids, keys, live, tables
 from engine.ledger.clock import Clock, milliseconds
 from engine.ledger.consents import Consent, Recorded, keep_consents, keep_first_consents
 from engine.ledger.customers import Customers
@@ -67,9 +67,9 @@ class Ledger:
 
     async def state(self, customer: str) -> live.LiveState:
         """The live state of one customer. Raises LiveStateUnavailable."""
-        return await live.read_state(
-            self.redis, customer, self.clock.now() - contact.LONGEST_WINDOW
-        )
+        since = milliseconds(self.clock.now() - contact.LONGEST_WINDOW)
+        (state,) = await live.read(self.wire, customer, since)
+        return state
 
     async def journeys(self, customer: str) -> tuple[JourneyState, ...]:
         """The running journeys of one customer. Raises LiveStateUnavailable."""
@@ -247,17 +247,17 @@ class Ledger:
 
     # -- contacts and outcomes
 
-    async def add_contacts(self, contacts: Sequence[tuple[str, Contact]]) -> None:
+    async def add_contacts(self, found: Sequence[tuple[str, Contact]]) -> None:
         """Counts journalled contacts, given as (customer, contact), in Redis, each once, for the
         customer and the circles.
         """
         oldest = milliseconds(self.clock.now() - contact.LONGEST_WINDOW)
         calls = [
             (
-                [keys.live(customer), keys.contacts(customer)],
-                [live.encode_contact(one), one.at, oldest],
+                [keys.live(customer), keys.contacts(customer), keys.WORDS],
+                [contacts.encode(one), oldest],
             )
-            for customer, one in contacts
+            for customer, one in found
         ]
         await live.ADD_CONTACT.many(self.redis, calls)
 

@@ -8,7 +8,6 @@ import inspect
 import time
 from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,13 +18,12 @@ from redis.exceptions import NoScriptError, RedisError
 
 from engine.errors import LiveStateUnavailable
 from engine.frozen import maker
-from engine.ledger import keys
+from engine.ledger import contacts, keys
 from engine.ledger.circles import NONE, Circles
 from engine.ledger.clock import from_milliseconds, milliseconds
 from engine.ledger.wire import Command, Wire
 from engine.types import (
     Contact,
-    ContactKind,
     FeatureRow,
     Hold,
     HoldState,
@@ -41,13 +39,6 @@ _CONNECTIONS = 64
 _TURN_SECONDS = 1.0
 """How long a call may wait for one of them to be free."""
 _PIPELINED = 1_000
-_LETTERS = {
-    ContactKind.DISPATCH: "d",
-    ContactKind.DELIVERY: "v",
-    ContactKind.IMPRESSION: "i",
-    ContactKind.RESPONSE: "r",
-}
-_KINDS = {letter: kind for kind, letter in _LETTERS.items()}
 LATEST_DECISIONS = 5
 KEPT = "r:"
 """Before the bucket and action of a unit that is kept for the customer."""
@@ -116,8 +107,8 @@ COMMIT = Script("commit", "circles", "units")
 PLACE_HOLD = Script("place_hold")
 RELEASE_HOLD = Script("release_hold")
 SET_CONSENT = Script("set_consent")
-ADD_CONTACT = Script("add_contact", "circles")
-JOIN = Script("join", "circles")
+ADD_CONTACT = Script("add_contact", "contacts", "circles")
+JOIN = Script("join", "contacts", "circles")
 SET_FIELD = Script("set_field")
 RUN_ID = Script("run_id")
 CLEAR = Script("clear")
@@ -158,17 +149,17 @@ async def read(
     between, but the version is read before the contacts, so a commit on it will be refused.
     `since`: contacts later than these milliseconds. Raises LiveStateUnavailable.
     """
-    marker, fields, contacts, *others = await wire.call(
+    marker, fields, kept, *others = await wire.call(
         ("GET", keys.MARKER),
         ("HGETALL", keys.live(customer)),
-        contacts_command(customer, since),
+        ("GET", keys.contacts(customer)),
         *more,
         seconds=seconds,
     )
-    for reply in (marker, fields, contacts):
+    for reply in (marker, fields, kept):
         if isinstance(reply, RedisError):
             raise unavailable(reply)
-    return [state_of(marker, fields, contacts, None), *others]
+    return [await state_of(wire, (marker, fields, kept, None), since, seconds), *others]
 
 
 async def claim(
@@ -186,13 +177,38 @@ async def claim(
     request_id, claimed, lease = request
     names = [keys.MARKER, keys.live(customer), keys.contacts(customer)]
     names.append(keys.answer(customer, request_id))
-    reply, *others = await run(wire, READ, names, (since, claimed, lease), *more, seconds=seconds)
-    return [decode_state(reply), *others]
+    reply, *others = await run(wire, READ, names, (claimed, lease), *more, seconds=seconds)
+    return [await state_of(wire, reply, since, seconds), *others]
 
 
-def contacts_command(customer: str, since: int) -> Command:
-    """What reads the contacts of a customer, or of a circle, later than these milliseconds."""
-    return "ZRANGE", keys.contacts(customer), f"({since}", "+inf", "BYSCORE", "WITHSCORES"
+async def state_of(
+    wire: Wire, reply: Sequence[Any], since: int, seconds: float | None = None
+) -> LiveState:
+    """The state in the reply of `read.lua` or a refused `commit.lua`.
+
+    Asks Redis for words that this process has not met yet. Raises LiveStateUnavailable.
+    """
+    marker, _, kept, _ = reply
+    found = await _contacts(wire, marker, kept, since, seconds)
+    return decode_state(reply, found)
+
+
+async def _contacts(
+    wire: Wire, marker: bytes | None, kept: bytes | None, since: int, seconds: float | None
+) -> tuple[Contact, ...]:
+    known = contacts.VOCABULARY.under(marker)
+    try:
+        return contacts.decode(kept, since, known)
+    except contacts.UnknownWords:
+        asked = sorted(contacts.codes(kept or b"") - known.keys())
+    (told,) = await wire.call(("HMGET", keys.WORDS, *asked), seconds=seconds)
+    if isinstance(told, RedisError):
+        raise unavailable(told)
+    contacts.VOCABULARY.learn(marker, dict(zip(asked, told, strict=True)))
+    try:
+        return contacts.decode(kept, since, contacts.VOCABULARY.under(marker))
+    except contacts.UnknownWords:
+        raise LiveStateUnavailable("Redis has lost what its contacts are about") from None
 
 
 def wired(url: str) -> Wire:
@@ -317,16 +333,9 @@ _state = maker(LiveState)
 _snapshot = maker(Snapshot)
 
 
-def decode_state(reply: Any) -> LiveState:
-    """A LiveState from the reply of `read.lua` or a refused `commit.lua`."""
-    marker, fields, contacts, stored = reply
-    return state_of(marker, fields, contacts, stored)
-
-
-def state_of(
-    marker: bytes | None, fields: Sequence[bytes], contacts: Sequence[bytes], stored: bytes | None
-) -> LiveState:
-    """A LiveState from the marker, the live hash, its contacts with scores, and a stored answer."""
+def decode_state(reply: Sequence[Any], found: tuple[Contact, ...] = ()) -> LiveState:
+    """A LiveState from the reply of `read.lua` or a refused `commit.lua`, its contacts decoded."""
+    marker, fields, _, stored = reply
     version, decided, session = 0, b"", None
     kinds: dict[bytes, list[tuple[str, bytes]]] = {}
     pairs = iter(fields)
@@ -344,7 +353,7 @@ def state_of(
         version=version,
         holds=_decode_holds(kinds[b"h:"]) if b"h:" in kinds else (),
         consents={name: value[:1] == b"1" for name, value in kinds.get(b"c:", ())},
-        contacts=decode_contacts(contacts),
+        contacts=found,
         journeys=_decode_journeys(kinds[b"j:"]) if b"j:" in kinds else (),
         decided=decided,
         circles=_decode_circles(kinds[b"g:"]) if b"g:" in kinds else {},
@@ -407,37 +416,6 @@ def decode_hold(hold_id: str, value: bytes) -> Hold:
     )
 
 
-def encode_contact(contact: Contact) -> str:
-    """A contact as a member of the sorted set, a response with its word: `r:accept|...`; its time
-    is the score.
-    """
-    kind = _LETTERS[contact.kind]
-    if contact.outcome:
-        kind = f"{kind}:{contact.outcome}"
-    parts = (contact.channel, contact.action, contact.group, contact.purpose, contact.id)
-    return "|".join((kind, *parts))
-
-
-def decode_contacts(kept: Sequence[bytes]) -> tuple[Contact, ...]:
-    """The contacts of members, each with its score."""
-    return tuple(map(decode_contact, kept[::2], kept[1::2])) if kept else ()
-
-
-def decode_contact(member: bytes, score: bytes | float) -> Contact:
-    """The inverse of `encode_contact`."""
-    kind, channel, action, group, purpose, contact_id = member.decode().split("|", 5)
-    return Contact(
-        id=contact_id,
-        kind=_KINDS[kind[0]],
-        at=int(float(score)),
-        channel=channel,
-        action=action,
-        group=group,
-        purpose=purpose,
-        outcome=kind[2:],
-    )
-
-
 def encode_journey(journey: JourneyState) -> bytes:
     """A journey's state as it is kept in Redis (without its id)."""
     due = milliseconds(journey.due) if journey.due else None
@@ -493,12 +471,6 @@ def orphan(hold: Hold) -> Hold:
     return replace(hold, state=HoldState.ORPHANED)
 
 
-async def read_state(client: redis.Redis, customer: str, since: datetime) -> LiveState:
-    """The live state of one customer. Raises LiveStateUnavailable."""
-    names = (keys.MARKER, keys.live(customer), keys.contacts(customer))
-    return decode_state(await READ(client, names, (milliseconds(since),)))
-
-
 async def with_circles(
     wire: Wire,
     state: LiveState,
@@ -515,16 +487,17 @@ async def with_circles(
         return state
     commands: list[Command] = []
     for _, circle in asked:  # the version first: see `read`
-        commands += [("HGET", keys.live(circle), "v"), contacts_command(circle, since)]
+        commands += [("HGET", keys.live(circle), "v"), ("GET", keys.contacts(circle))]
     found = await wire.call(*commands, seconds=seconds)
     for reply in found:
         if isinstance(reply, RedisError):
             raise unavailable(reply)
     names = [scope for scope, _ in asked]
-    contacts = map(decode_contacts, found[1::2])
+    marker = state.marker.encode()
+    shared = [await _contacts(wire, marker, kept, since, seconds) for kept in found[1::2]]
     versions = (int(version or 0) for version in found[::2])
-    shared = Circles(
-        contacts=dict(zip(names, contacts, strict=True)),
+    circles = Circles(
+        contacts=dict(zip(names, shared, strict=True)),
         read=dict(zip(names, versions, strict=True)),
     )
-    return replace(state, shared=shared)
+    return replace(state, shared=circles)

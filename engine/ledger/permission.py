@@ -17,7 +17,7 @@ from engine.catalog import Action, Bundle
 from engine.channels.delivery import Message
 from engine.errors import LiveStateUnavailable
 from engine.holds import commercial
-from engine.ledger import keys, live
+from engine.ledger import contacts, keys, live
 from engine.ledger.circles import scopes
 from engine.ledger.clock import milliseconds
 from engine.ledger.facts import contact_of
@@ -38,7 +38,7 @@ from engine.types import (
 )
 from engine.windows import MILLISECOND
 
-AUTHORISE = live.Script("authorise", "circles", "units")
+AUTHORISE = live.Script("authorise", "contacts", "circles", "units")
 FRESH_SECONDS = 0.5
 """A delivery starts within this time of its authorisation: shorter than an acknowledgement of a
 hold waits for deliveries that were authorised before it (Ledger.let_land).
@@ -172,13 +172,12 @@ class Gate:
         taken, units = kept.wanted(customer, verdict.reserves, ground.bundle)
         reply = await AUTHORISE(
             self._ledger.redis,
-            [keys.MARKER, keys.live(customer), keys.contacts(customer), *taken],
+            [keys.MARKER, keys.live(customer), keys.contacts(customer), keys.WORDS, *taken],
             [
                 state.seen,
                 state.marker,
                 message.message_id,
-                live.encode_contact(contact_of(message, ContactKind.DISPATCH)),
-                milliseconds(message.at),
+                contacts.encode(contact_of(message, ContactKind.DISPATCH)),
                 orjson.dumps(flight),
                 units,
             ],
@@ -261,8 +260,10 @@ def request_of(message: Message) -> Request:
 def snapshot_of(message: Message, ground: Ground) -> Snapshot:
     """What is known; the message's own earlier reservation never counts against it."""
 
-    def others(contacts: tuple[Contact, ...]) -> tuple[Contact, ...]:
-        return tuple(one for one in contacts if one.id != message.message_id)
+    mine = contacts.known_as(message.message_id)
+
+    def others(found: tuple[Contact, ...]) -> tuple[Contact, ...]:
+        return tuple(one for one in found if one.id != mine)
 
     known = _known(ground.state, message.customer)
     return replace(
@@ -270,7 +271,7 @@ def snapshot_of(message: Message, ground: Ground) -> Snapshot:
         features=ground.row.values,
         feature_times=ground.row.times,
         contacts=others(known.contacts),
-        circles={scope: others(contacts) for scope, contacts in known.circles.items()},
+        circles={scope: others(found) for scope, found in known.circles.items()},
         volumes=ground.used,
         reserved=volumes.current(known.reserved, ground.bundle, message.at),
     )

@@ -17,7 +17,7 @@ from engine import contact
 from engine.catalog import Bundle
 from engine.channels.delivery import Adapter, DeliveryStatus, Message, Repeat
 from engine.errors import InvalidInput, LiveStateUnavailable, Unavailable
-from engine.ledger import keys, live, tables
+from engine.ledger import contacts, keys, live, tables
 from engine.ledger.clock import from_milliseconds, milliseconds
 from engine.ledger.facts import contact_of
 from engine.ledger.journal import insert_new
@@ -26,7 +26,7 @@ from engine.ledger.permission import NOT_RECONCILED, Gate, Verdict
 from engine.ledger.ports import FeatureReader
 from engine.types import ContactKind
 
-SETTLE = live.Script("settle", "circles")
+SETTLE = live.Script("settle", "contacts", "circles")
 
 
 class SendStatus(StrEnum):
@@ -183,14 +183,11 @@ class Sender:
         return _result(row)
 
     async def _land(self, message: Message, ending: str) -> None:
-        names = [keys.live(message.customer), keys.contacts(message.customer)]
-        reserved = live.encode_contact(contact_of(message, ContactKind.DISPATCH))
-        delivered = live.encode_contact(contact_of(message, ContactKind.DELIVERY))
+        names = [keys.live(message.customer), keys.contacts(message.customer), keys.WORDS]
+        reserved = contacts.encode(contact_of(message, ContactKind.DISPATCH))
+        delivered = contacts.encode(contact_of(message, ContactKind.DELIVERY))
         oldest = milliseconds(self._ledger.clock.now() - contact.LONGEST_WINDOW)
-        arguments = [
-            *(message.message_id, ending, reserved, delivered),
-            *(milliseconds(message.at), oldest),
-        ]
+        arguments = [message.message_id, ending, reserved, delivered, oldest]
         await SETTLE(self._ledger.redis, names, arguments)
         if ending == "released":
             await self._gate.give_back(message)

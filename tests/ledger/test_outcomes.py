@@ -7,16 +7,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from engine.errors import InvalidInput, LiveStateUnavailable, UnknownDecision, UnknownTreatment
-from engine.ledger import Ledger, live
-from engine.ledger.clock import from_milliseconds
+from engine.ledger import Ledger
 from engine.ledger.outcomes import Outcome
 from engine.live import Ask
-from engine.types import Contact, ContactKind
-from tests.support.builders import a_bundle, a_contact, a_customer, an_action
+from engine.types import ContactKind
+from tests.support.builders import a_bundle, a_customer, an_action
 from tests.support.ledgers import decided
 
 BUNDLE = a_bundle(an_action("upgrade"), an_action("other", value=1))
@@ -64,35 +61,6 @@ async def test_what_is_counted_without_being_told_can_not_be_told(
     with pytest.raises(InvalidInput, match=f"'{outcome}' is no outcome to tell"):
         await ledger.record_outcome(told)
     assert await kinds(ledger) == []
-
-
-_WORDS = st.from_regex(r"[a-z][a-z0-9_-]{0,63}", fullmatch=True)
-_IDS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40)
-
-
-@given(st.sampled_from(ContactKind), st.just("") | _WORDS, _WORDS, _IDS, st.integers(0, 2**45))
-def test_a_contact_comes_back_from_redis_as_it_went_in(
-    kind: ContactKind, outcome: str, name: str, contact_id: str, at: int
-) -> None:
-    contact = Contact(
-        id=contact_id,
-        kind=kind,
-        at=at,
-        channel=name,
-        action=name,
-        group="",
-        purpose=name,
-        outcome=outcome,
-    )
-    member = live.encode_contact(contact).encode()
-    assert live.decode_contact(member, str(at).encode()) == contact
-
-
-def test_a_response_kept_before_words_were_kept_has_none() -> None:
-    contact = live.decode_contact(b"r|web|upgrade|internet|sales|o1", b"1000")
-    assert contact == a_contact(
-        "o1", kind=ContactKind.RESPONSE, channel="web", at=from_milliseconds(1000)
-    )
 
 
 async def test_an_outcome_counts_once_however_often_it_comes(ledger: Ledger) -> None:

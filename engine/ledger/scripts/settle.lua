@@ -1,16 +1,20 @@
 -- Ends a delivery: confirmed (a delivery contact is added), released (the reservation goes), unknown (the reservation stays),
 -- or recalled (so does the mark in flight: an earlier attempt may still be on its way), for the customer and the circles.
 -- Forgets contacts too old to count.
--- KEYS: live, contacts
--- ARGV: message id, confirmed|released|unknown|recalled, reserved contact, delivery contact, at (ms), oldest to keep (ms)
+-- KEYS: live, contacts, words
+-- ARGV: message id, confirmed|released|unknown|recalled, reserved contact, delivery contact, oldest to keep (ms)
+local reserved = entry_of(ARGV[3], KEYS[3])
+local delivered = ARGV[2] == 'confirmed' and entry_of(ARGV[4], KEYS[3])
+local function added(kept, entry) return place_of(kept, entry) and kept or with(kept, entry) end
 local function settle(live, contacts)
-  redis.call('ZREMRANGEBYSCORE', contacts, '-inf', '(' .. ARGV[6])
+  local kept = since(kept_in(contacts), ARGV[5])
   if ARGV[2] == 'released' then
-    redis.call('ZREM', contacts, ARGV[3])
+    kept = without(kept, reserved)
   else
-    redis.call('ZADD', contacts, 'NX', ARGV[5], ARGV[3])
-    if ARGV[2] == 'confirmed' then redis.call('ZADD', contacts, 'NX', ARGV[5], ARGV[4]) end
+    kept = added(kept, reserved)
+    if delivered then kept = added(kept, delivered) end
   end
+  keep(contacts, kept)
   redis.call('HINCRBY', live, 'v', 1)
 end
 for _, circle in ipairs(circles(KEYS[1])) do settle(circle.live, circle.contacts) end
