@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +24,7 @@ from engine.ledger import Ledger, keys, tables
 from engine.ledger.archive import archive_stream
 from engine.ledger.outcomes import Outcome
 from engine.ledger.wire import Command
-from engine.live import Ask, Decider
+from engine.live import Answer, Ask, Decider
 from engine.names import LOADED_VIEWS
 from engine.replay import identical
 from engine.types import ContactKind, Decision, FeatureRow, Level, Scalar, Scores
@@ -47,7 +48,8 @@ from tests.support.ledgers import (
     reconcile,
     redis_says,
 )
-from tests.support.servers import valkey
+from tests.support.servers import Server, valkey
+from tests.support.slow import slow_proxy
 
 SALE = an_action("upgrade")
 HELP = an_action("help", purpose="service", exempt="service", value=1)
@@ -400,6 +402,37 @@ async def test_a_stalled_redis_delays_an_answer_but_never_mixes_answers_up(
             for name, offers in (("other", ["help"]), ("7590-VHVEG", ["upgrade"])) * 3:
                 asked = Ask(customer=a_customer(name), channel="web")
                 assert shown((await decider.decide(asked)).decision) == offers
+
+
+async def test_behind_a_slow_connection_nobody_gets_the_answer_of_another(
+    shared_valkey: Server, ledger: Ledger, tmp_path: Path
+) -> None:
+    """Every second customer has a complaint; deadlines run out, and callers give up."""
+    draw, names = random.Random(1), [a_customer(f"customer {n}") for n in range(40)]
+    for name in names[::2]:
+        await ledger.place_hold(name, a_hold())
+    async with (
+        slow_proxy(shared_valkey, 0.02) as url,
+        opened(tmp_path / "behind", url) as behind,
+    ):
+        await decided(behind, BUNDLE, Ask(customer=names[0], channel="web", deadline_ms=5_000))
+        calls: list[asyncio.Task[Answer]] = []
+        for number in range(200):
+            millis = draw.choice((10, 60, 200, 5_000))
+            asked = Ask(customer=names[number % 40], channel="web", deadline_ms=millis)
+            alone = a_decider(behind, BUNDLE)  # whose breaker others do not trip
+            calls.append(asyncio.create_task(alone.decide(asked)))
+            if number % 5 == 0:
+                await asyncio.sleep(0.002)
+                calls[draw.randrange(len(calls))].cancel()
+        found = await asyncio.gather(*calls, return_exceptions=True)
+    answers = [(n, one.decision) for n, one in enumerate(found) if isinstance(one, Answer)]
+    read = [(n, one) for n, one in answers if "could not be read" not in one.because[0]]
+    assert len(answers) > len(read) > 20
+    for number, decision in read:
+        assert shown(decision) == (["upgrade"] if number % 2 else ["help"])
+        record = orjson.loads(await ledger.raw_record(decision.decision_id))
+        assert record["request"]["customer"] == names[number % 40]
 
 
 async def test_an_answer_waits_for_redis_no_longer_than_its_deadline_allows(tmp_path: Path) -> None:

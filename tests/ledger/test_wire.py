@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from engine.errors import LiveStateUnavailable
 from engine.ledger import wire
 from engine.ledger.wire import Wire
 from tests.support.servers import Server, valkey
+from tests.support.slow import slow_proxy
 
 
 @asynccontextmanager
@@ -24,38 +27,6 @@ async def wired(url: str, *greeting: wire.Command) -> AsyncGenerator[Wire]:
         yield one
     finally:
         await one.close()
-
-
-@asynccontextmanager
-async def slow_proxy(server: Server, seconds: float) -> AsyncGenerator[str]:
-    """The address of a proxy that hands on every piece of a reply late."""
-
-    ways: set[asyncio.Task[None]] = set()
-    writers: list[asyncio.StreamWriter] = []
-
-    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, late: float) -> None:
-        writers.append(writer)
-        with suppress(ConnectionError):
-            while data := await reader.read(4_096):
-                await asyncio.sleep(late)
-                writer.write(data)
-        writer.close()
-
-    async def both(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inner = await asyncio.open_connection(server.host, server.port)
-        for way in (pipe(reader, inner[1], 0.0), pipe(inner[0], writer, seconds)):
-            ways.add(asyncio.create_task(way))
-
-    proxy = await asyncio.start_server(both, "127.0.0.1", 0)
-    async with proxy:
-        yield f"redis://127.0.0.1:{proxy.sockets[0].getsockname()[1]}/0"
-        for way in ways:
-            way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
-        for writer in writers:
-            writer.close()
-            with suppress(ConnectionError):
-                await writer.wait_closed()
 
 
 async def test_each_caller_gets_its_own_replies(shared_valkey: Server) -> None:
@@ -79,6 +50,54 @@ async def test_a_caller_that_gives_up_leaves_its_reply_to_nobody(shared_valkey: 
             else:
                 assert isinstance(reply, asyncio.CancelledError)
         assert await one.call(("ECHO", "after")) == [b"after"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whose_time_runs_out_and_who_gives_up_leave_their_replies_to_nobody(
+    shared_valkey: Server, seed: int
+) -> None:
+    """Pipelined calls of several commands, behind a connection about as slow as the deadlines."""
+    draw = random.Random(seed)
+    patience = [draw.choice((None, draw.uniform(0.001, 0.06))) for _ in range(300)]
+    givers_up = {number for number in range(300) if draw.random() < 0.2}
+    async with slow_proxy(shared_valkey, 0.03) as url, wired(url) as one:
+        await one.call(("PING",))
+        calls: list[asyncio.Task[list[Any]]] = []
+        for number, seconds in enumerate(patience):
+            asked = (("ECHO", f"{number}a"), ("ECHO", f"{number}b"))
+            calls.append(asyncio.create_task(one.call(*asked, seconds=seconds)))
+            if number % 10 == 0:
+                await asyncio.sleep(0.001)
+            if number in givers_up:
+                calls[draw.randrange(len(calls))].cancel()
+        replies = await asyncio.gather(*calls, return_exceptions=True)
+        late = [reply for reply in replies if isinstance(reply, LiveStateUnavailable)]
+        answered = [n for n, reply in enumerate(replies) if not isinstance(reply, BaseException)]
+        assert len(late) > 20
+        assert len(answered) > 20
+        assert all(replies[n] == [b"%da" % n, b"%db" % n] for n in answered)
+        assert all("did not answer within" in str(error) for error in late)
+        assert all(patience[n] is not None for n, reply in enumerate(replies) if reply in late)
+        assert await one.call(("ECHO", "after"), seconds=2.0) == [b"after"]
+
+
+async def test_a_reply_that_was_there_in_time_is_found_by_a_process_that_was_busy(
+    shared_valkey: Server,
+) -> None:
+    async with wired(shared_valkey.url) as one:
+        await one.call(("PING",))
+        call = asyncio.create_task(one.call(("ECHO", "there"), seconds=0.05))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # it is sent
+        time.sleep(0.1)  # noqa: ASYNC251
+        assert await call == [b"there"]
+
+
+async def test_connecting_takes_part_of_the_time(shared_valkey: Server) -> None:
+    async with slow_proxy(shared_valkey, 5.0) as url, wired(url, ("PING",)) as one:
+        with pytest.raises(LiveStateUnavailable):
+            async with asyncio.timeout(2.0):
+                await one.call(("ECHO", "never"), seconds=0.05)
 
 
 async def test_an_error_is_a_reply_like_any_other(shared_valkey: Server) -> None:
