@@ -111,7 +111,7 @@ def _digest_file(code: Path) -> Path:
 @cache
 def _processor() -> str:
     """A short name for all that this processor can do: code for another may not run on it."""
-    told = [platform.machine(), platform.processor()]
+    told = [platform.machine()]
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
