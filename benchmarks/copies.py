@@ -11,13 +11,13 @@ import random
 import socket
 import struct
 import time
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+import hiredis
 from redis import Redis
 
-from benchmarks.requests import command
 from engine.errors import StackError
 from engine.ledger import Ledger, keys, tables
 from engine.ledger.references import reference
@@ -31,6 +31,8 @@ OWN = (
     ("behaviour", "last_page_at", 500_000.0),
 )
 """The features that are drawn anew: view, name, and how large they get."""
+
+Pack = Callable[[tuple[bytes, ...]], bytes]
 
 _COMMANDS = 4
 _BATCH = 4_000
@@ -75,16 +77,20 @@ def _names(key: bytes, start: int, end: int) -> list[dict[str, str]]:
 def _commands(
     originals: Sequence[str], start: int, rows: Sequence[dict[str, str]]
 ) -> Iterator[bytes]:
-    draw = random.Random(SEED + start)
+    draw, pack = random.Random(SEED + start), cast(Pack, cast(Any, hiredis).pack_command)
     fields = [(field_hash(view, feature), most) for view, feature, most in OWN]
     for number, row in enumerate(rows, start):
         original, customer = originals[number % len(originals)], row["customer"]
         row_key = keys.row_key(customer)
-        yield command((b"COPY", keys.row_key(original), row_key))
-        yield command((b"COPY", keys.live(original).encode(), keys.live(customer).encode()))
-        yield command((b"COPY", keys.contacts(original).encode(), keys.contacts(customer).encode()))
-        own = [(name, b"\x29" + struct.pack("<d", most * draw.random())) for name, most in fields]
-        yield command((b"HSET", row_key, *(word for pair in own for word in pair)))
+        yield pack((b"COPY", keys.row_key(original), row_key))
+        yield pack((b"COPY", keys.live(original).encode(), keys.live(customer).encode()))
+        yield pack((b"COPY", keys.contacts(original).encode(), keys.contacts(customer).encode()))
+        own = [
+            word
+            for name, most in fields
+            for word in (name, b"\x29" + struct.pack("<d", most * draw.random()))
+        ]
+        yield pack((b"HSET", row_key, *own))
 
 
 def _expect(connection: socket.socket, replies: int) -> int:

@@ -57,11 +57,16 @@ def answering(line: bytes) -> Generator[int]:
 
 
 def test_a_batch_counts_customers() -> None:
-    with answering(b'{"level":"full"}\n') as port:
+    with answering(b'{"decision_id":"1","level":"full"}\n') as port:
         assert ask_batch(port, ["a", "b", "c"]) > 0
 
 
-@pytest.mark.parametrize("line", [b'{"level":"partial"}\n', b'{"status":503}\n', b""])
+def test_answers_below_full_count_for_nothing() -> None:
+    with answering(b'{"decision_id":"1","level":"partial"}\n') as port:
+        assert ask_batch(port, ["a", "b", "c"]) == 0
+
+
+@pytest.mark.parametrize("line", [b'{"status":503,"line":1}\n', b""])
 def test_a_batch_in_which_a_customer_is_not_decided_does_not_count(line: bytes) -> None:
     with answering(line) as port, pytest.raises(Failed):
         ask_batch(port, ["a", "b", "c"])
