@@ -175,6 +175,11 @@ def test_an_hour_that_comes_twice_is_open_twice() -> None:
     assert business_time(hours, at("2026-10-25T00:00"), at("2026-10-26T00:00")) == 2 * HOUR
 
 
+def test_what_closes_in_the_hour_that_comes_twice_closes_in_the_second() -> None:
+    hours = office(spans=("01:00-02:30",), days=range(7))
+    assert business_time(hours, at("2026-10-25T00:00"), at("2026-10-26T00:00")) == 150 * MINUTE
+
+
 def test_an_hour_that_never_comes_is_not_open() -> None:
     hours = office(spans=("02:00-03:00",), days=range(7))
     assert business_time(hours, at("2026-03-29T00:00"), at("2026-03-30T00:00")) == NOTHING
