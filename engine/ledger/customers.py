@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Iterable, Sequence
@@ -29,6 +30,7 @@ class Customers:
         self._resolved: dict[Name, tuple[str, float]] = {}
         self._external: dict[str, str] = {}
         self._written: set[str] = set()
+        self._aliases = _Aliases(journal)
 
     async def resolve(self, name: Name) -> str:
         """The reference of an external id, or of an alias given as (type, id).
@@ -40,6 +42,8 @@ class Customers:
             name = name[1]
         found = self._resolved.get(name)
         if found is None or found[1] < time.monotonic():
+            if isinstance(name, str) and not await self._aliases.any_known():
+                return reference(self._key, name)  # it can't be the alias of anybody
             customer, certain = await self._journal.read(
                 lambda connection: self._look_up(connection, name)
             )
@@ -74,6 +78,7 @@ class Customers:
             await self._journal.write(
                 lambda connection, some=some: _keep_aliases(connection, self._key, some)
             )
+        self._aliases.forget()
 
     async def external(self, customers: Sequence[str]) -> dict[str, str]:
         """The external ids of references; one that was never named keeps its reference."""
@@ -115,11 +120,50 @@ class Customers:
         self._written.add(customer)
 
 
+class _Aliases:
+    """Whether there are aliases at all, looked up a while before it could be too old to go by."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._known = True
+        self._looked = -math.inf
+        self._looking: asyncio.Task[None] | None = None
+
+    def forget(self) -> None:
+        """Aliases were written: look again."""
+        self._looked = -math.inf
+
+    async def any_known(self) -> bool:
+        """Whether there were any within the last `_UNCERTAIN_SECONDS`."""
+        age = time.monotonic() - self._looked
+        if 2 * age >= _UNCERTAIN_SECONDS and (self._looking is None or self._looking.done()):
+            self._looking = asyncio.create_task(self._look())
+            self._looking.add_done_callback(_seen)
+        if age >= _UNCERTAIN_SECONDS and self._looking is not None:
+            await asyncio.shield(self._looking)
+        return self._known
+
+    async def _look(self) -> None:
+        now = time.monotonic()
+        self._known = await self._journal.read(_has_aliases)
+        self._looked = now
+
+
+def _seen(task: asyncio.Task[None]) -> None:
+    """A look that failed while nobody waited for it is tried again by who comes next."""
+    if not task.cancelled():
+        task.exception()
+
+
 def keep(connection: Connection, key: bytes, external_ids: Iterable[str]) -> None:
     """Writes external ids that are new."""
     for external_id in external_ids:
         row = {"customer": reference(key, external_id), "external_id": external_id}
         insert_new(connection, tables.customers, row)
+
+
+def _has_aliases(connection: Connection) -> bool:
+    return connection.execute(select(tables.aliases.c.alias).limit(1)).first() is not None
 
 
 def _keep_aliases(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import hmac
 import os
 import secrets
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 PREFIX = "c"
+_DIGITS = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = tuple(first + second for first in _DIGITS for second in _DIGITS)
+_PLACES = range(120, -1, -10)
 
 
 def reference(key: bytes, external_id: str, kind: str = "id") -> str:
@@ -20,8 +23,20 @@ def reference(key: bytes, external_id: str, kind: str = "id") -> str:
     >>> len(reference(b"k" * 32, "7590-VHVEG"))
     27
     """
-    digest = hmac.digest(key, f"{kind}\x00{external_id}".encode(), hashlib.sha256)[:16]
-    return PREFIX + base64.b32encode(digest).decode().rstrip("=").lower()
+    inner, outer = _begun(key)
+    message, digest = inner.copy(), outer.copy()
+    message.update(f"{kind}\x00{external_id}".encode())
+    digest.update(message.digest())
+    bits = int.from_bytes(digest.digest()[:16], "big") << 2  # 26 digits of 5 bits, two at a time
+    return PREFIX + "".join([_PAIRS[bits >> place & 1023] for place in _PLACES])
+
+
+@lru_cache(maxsize=8)
+def _begun(key: bytes) -> tuple[Any, Any]:
+    """Both hashes of HMAC (RFC 2104) once they have taken in the key: a third of the work."""
+    block = (key if len(key) <= 64 else hashlib.sha256(key).digest()).ljust(64, b"\0")
+    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+    return inner, hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
 
 
 def open_key(data_dir: Path) -> bytes:
