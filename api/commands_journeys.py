@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -13,12 +13,16 @@ from api.options import AsJson, DataDir
 from engine.errors import TactfulError
 
 if TYPE_CHECKING:
+    from temporalio.client import Client
+
     from engine.ledger.site import Site
     from workflows.checking import Checked
-    from workflows.deployments import Build
     from workflows.maps.chart import Chart
     from workflows.maps.live import Live
 
+Answer = TypeVar("Answer")
+
+SETTLING_SECONDS = 0.2
 _SHOWN_EVERY = 10
 
 Kind = Annotated[
@@ -93,23 +97,16 @@ def draw(
 
 def _looked(charts: Iterable[Chart], sample: int, data_dir: Path | None) -> dict[str, Live]:
     """What the running stack tells of these charts."""
-    import asyncio
+    from workflows.maps.live import lines, look
 
-    from workflows.maps.live import lines
+    async def question(client: Client) -> dict[str, Live]:
+        return {chart.kind: await look(client, chart, sample=sample) for chart in charts}
 
-    found = asyncio.run(_look(_site(data_dir), list(charts), sample))
+    found = _answer(_site(data_dir), question)
     for live in found.values():
         for line in lines(live):
             typer.echo(line, err=True)
     return found
-
-
-async def _look(place: Site, charts: list[Chart], sample: int) -> dict[str, Live]:
-    from workflows.connection import connect
-    from workflows.maps.live import look
-
-    client = await connect(place)
-    return {chart.kind: await look(client, chart, sample=sample) for chart in charts}
 
 
 def _kind(journey: type) -> str:
@@ -149,13 +146,16 @@ def check(
 
     Run it with the new code before its workers start. Exit code 1: something would break.
     """
-    import asyncio
     import json
     import logging
     from dataclasses import asdict
 
+    from workflows import checking
+
     logging.getLogger("temporalio").setLevel(logging.CRITICAL)  # it would tell each failure twice
-    checked = asyncio.run(_check(_site(data_dir), limit))
+    checked = _answer(
+        _site(data_dir), lambda client: checking.check(client, limit=limit, progress=_progress)
+    )
     if as_json:
         typer.echo(json.dumps(asdict(checked)))
     else:
@@ -180,11 +180,22 @@ def _site(data_dir: Path | None) -> Site:
     return site(settings)
 
 
-async def _check(place: Site, limit: int) -> Checked:
-    from workflows.checking import check as replayed
+def _answer(place: Site, question: Callable[[Client], Coroutine[Any, Any, Answer]]) -> Answer:
+    """What Temporal answers to a question."""
+    import asyncio
+
     from workflows.connection import connect
 
-    return await replayed(await connect(place), limit=limit, progress=_progress)
+    async def asked() -> Answer:
+        client = await connect(place)
+        try:
+            return await question(client)
+        finally:
+            # its threads let go of Python a moment after their last answer: a process that ends
+            # before that is aborted (temporalio/sdk-python issue 300)
+            await asyncio.sleep(SETTLING_SECONDS)
+
+    return asyncio.run(asked())
 
 
 def _progress(done: int, of: int) -> None:
@@ -208,11 +219,13 @@ def builds(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
     A draining build needs its workers until nothing runs on it any more.
     """
-    import asyncio
     import json
     from dataclasses import asdict
 
-    found = asyncio.run(_builds(_site(data_dir)))
+    from workflows import deployments
+
+    place = _site(data_dir)
+    found = _answer(place, lambda client: deployments.builds(client, place.worker_deployment))
     if as_json:
         typer.echo(json.dumps([asdict(build) for build in found]))
         return
@@ -220,13 +233,6 @@ def builds(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     for build in found:
         share = f"{build.share:3g} % of new journeys" if build.share else " " * 21
         typer.echo(f"{build.id:<{width}}  {build.status:<8} {share}  {build.journeys} running")
-
-
-async def _builds(place: Site) -> tuple[Build, ...]:
-    from workflows import deployments
-    from workflows.connection import connect
-
-    return await deployments.builds(await connect(place), place.worker_deployment)
 
 
 def deploy(
@@ -237,19 +243,13 @@ def deploy(
     data_dir: DataDir = None,
 ) -> None:
     """Let new journeys start on a build; running ones move to it when they continue as new."""
-    import asyncio
+    from workflows import deployments
 
-    asyncio.run(_deploy(_site(data_dir), build, share))
+    place = _site(data_dir)
+    name = place.worker_deployment
+    if share == 100.0:
+        _answer(place, lambda client: deployments.make_current(client, name, build))
+    else:
+        _answer(place, lambda client: deployments.ramp(client, name, build, share))
     told = "all new journeys" if share == 100.0 else f"{share:g} % of the new journeys"
     typer.echo(f"{build} takes {told}")
-
-
-async def _deploy(place: Site, build: str, share: float) -> None:
-    from workflows import deployments
-    from workflows.connection import connect
-
-    client = await connect(place)
-    if share == 100.0:
-        await deployments.make_current(client, place.worker_deployment, build)
-    else:
-        await deployments.ramp(client, place.worker_deployment, build, share)
