@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,19 @@ from models.encoding import Vector
 from models.leaves import Leaves, Masks, Places, places
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class _Classes:
-    """The classes of all trees in one row, and for each offer which class it is in, by tree."""
+    """The classes of all trees in one row, and for each offer a row: its class in each tree."""
 
     trees: Places
     masks: Masks
     starts: Places
     of_offers: Places
+
+    @cached_property
+    def of_all(self) -> Places:
+        """The classes of all offers, a row for each tree."""
+        return np.ascontiguousarray(self.of_offers.T)
 
 
 class OfferPart:
@@ -70,13 +76,11 @@ class OfferPart:
 
     def _prepared(self) -> _Classes:
         trees: Places = np.array(self._trees, dtype=np.intp)
-        of_offers = self._of_offers if len(self._of_offers) > 1 else 2 * self._of_offers
         return _Classes(
             trees=trees,
             masks=np.array(self._masks, dtype=self._leaves.open.dtype),
             starts=trees * self._leaves.bits,
-            # two columns at least: numpy adds up a single one in another order
-            of_offers=np.ascontiguousarray(np.array(of_offers, dtype=np.intp).T),
+            of_offers=np.array(self._of_offers, dtype=np.intp),
         )
 
     def raw(self, left: Masks, offers: list[int]) -> Vector:
@@ -85,13 +89,13 @@ class OfferPart:
         if classes is None:
             return np.empty(0)
         values = self._values(left, classes)
-        chosen = classes.of_offers
-        few = 3 * len(offers) < chosen.shape[1]
-        if few:
-            chosen = chosen.take(offers if len(offers) > 1 else offers * 2, axis=1)
-        # one value a tree, added tree by tree: the order of the sum is LightGBM's
-        sums: Vector = np.einsum("to->o", values.take(chosen))
-        return sums[: len(offers)] if few else sums.take(offers)
+        values = self._values(left, classes)
+        # One value a tree, added tree by tree: the order of the sum is LightGBM's. Two columns at
+        # least: numpy adds up a single one in another order.
+        if 2 * len(offers) > len(classes.of_offers) > 1:
+            return np.einsum("to->o", values.take(classes.of_all)).take(offers)
+        chosen = classes.of_offers.take(offers if len(offers) > 1 else offers * 2, axis=0)
+        return np.einsum("to->o", values.take(chosen.T))[: len(offers)]
 
     def _values(self, left: Masks, classes: _Classes) -> Vector:
         """The value of each class; kept while more offers to the same customer are asked for."""
