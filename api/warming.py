@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from random import Random
 from typing import Any
@@ -17,7 +17,7 @@ from engine.ledger.references import reference
 from engine.live import Ask, request_of
 from engine.propensity import Scorer
 from engine.record import record
-from engine.types import Scalar, Snapshot
+from engine.types import Placement, Scalar, Snapshot
 from feature_store.schema import FEATURES, VIEWS, Kind
 from workflows.parts import Parts
 
@@ -57,13 +57,35 @@ def _dry_run(channel: str) -> Mapping[str, Any]:
 
 
 def practise(bundle: Bundle, scorer: Scorer, channel: str, now: datetime, key: bytes) -> None:
-    """Decide and write records for made-up customers, which are then forgotten."""
-    draws = Random(0)
+    """Decide and write records for made-up customers, which are then forgotten.
+
+    What is made once for a kind of question is made for the usual placements.
+    """
+    draws, usual = Random(0), usual_placements(bundle, channel)
     for number in range(MADE_UP):
         customer = reference(key, f"{NOBODY} {number}")
-        request = request_of(Ask(customer=customer, channel=channel), now)
+        placements = usual[number % len(usual)]
+        ask = Ask(customer=customer, channel=channel, placements=placements)
+        request = request_of(ask, now)
         snapshot = made_up(customer, now, draws)
         record(request, snapshot, decide(request, snapshot, bundle, scorer), key)
+
+
+def usual_placements(bundle: Bundle, channel: str) -> Sequence[tuple[Placement, ...]]:
+    """The placements that a question on this channel names as far as its bundle tells.
+
+    The default one; each that has terms or treatments of its own; all of those together.
+    """
+    made_for = [
+        treatment.placement
+        for action in bundle.actions.values()
+        for treatment in action.treatments
+        if treatment.channel == channel and treatment.placement
+    ]
+    known = [Placement(name=name) for name in dict.fromkeys([*bundle.placements, *made_for])]
+    return list(
+        dict.fromkeys([(Placement(),), *((one,) for one in known), tuple(known) or (Placement(),)])
+    )[:MADE_UP]
 
 
 def made_up(customer: str, now: datetime, draws: Random) -> Snapshot:

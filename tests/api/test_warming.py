@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from random import Random
 
-from api.warming import MADE_UP, made_up, practise
-from engine.catalog import Action
-from engine.types import Scalar, Scores
+from api.warming import MADE_UP, made_up, practise, usual_placements
+from engine.bundle import load_bundle
+from engine.catalog import Action, PlacementTerms
+from engine.ledger.site import BUNDLES
+from engine.types import Placement, Scalar, Scores
 from feature_store.schema import FEATURES, PUSHED
 from tests.support.builders import KEY, NOW, a_bundle, an_action
 from tests.support.ledgers import NoModels
@@ -40,3 +43,17 @@ def test_a_made_up_customer_has_every_feature_in_a_view_of_now() -> None:
     assert {view.name for view in PUSHED} < set(snapshot.feature_times)
     assert snapshot.reconciled
     assert made_up("c", NOW, Random(0)) == snapshot
+
+
+def test_the_placements_that_a_bundle_knows_are_asked_about_alone_and_together() -> None:
+    telco = load_bundle(BUNDLES / "telco", features=FEATURES)
+    usual = [[each.name for each in one] for one in usual_placements(telco, "web")]
+    assert usual == [["main"], ["hero"]]
+    more = replace(telco, placements={"rail": PlacementTerms(name="rail")})
+    usual = [[each.name for each in one] for one in usual_placements(more, "web")]
+    assert usual == [["main"], ["rail"], ["hero"], ["rail", "hero"]]
+
+
+def test_a_bundle_that_knows_no_placement_is_asked_about_the_default_one() -> None:
+    [usual] = usual_placements(a_bundle(an_action("upgrade")), "web")
+    assert usual == (Placement(),)
