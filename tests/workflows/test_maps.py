@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,18 +11,20 @@ from xml.etree import ElementTree
 
 import pytest
 
-from workflows.journey import Journey, Reroute
+from workflows.journey import Journey, Reroute, workflow
 from workflows.maps.chart import Box, Chart, Shape
 from workflows.maps.mermaid import mermaid
 from workflows.maps.pages import drawn
 from workflows.maps.reading import chart_of
 from workflows.maps.svg import svg
+from workflows.maps.vocabulary import VERBS
 from workflows.steps import Ending, Opening
 from workflows.worker import JOURNEYS
 
 TEAM = "parcels desk"
 PATIENCE = timedelta(hours=36)
 CHANNELS = ("email", "whatsapp")
+OFFICE = "wait for business hours desk"
 PLAN = (("packed", timedelta(days=1)), ("shipped", timedelta(days=3)))
 
 
@@ -104,6 +107,11 @@ class Callback(Journey):
         )
         if not taken:
             self.escalate(because="nobody calls")
+        if await self.wait_for_business_hours("desk", unless=self.hears):
+            await workflow.sleep(timedelta(minutes=5))
+        await self.wait_for(
+            *self.hears, what="a call", until=self.business_deadline(PATIENCE, hours="desk")
+        )
         answer = await self.ask(
             "pay it back?", owner=TEAM, choices=("yes", "no"), default="no", within=PATIENCE
         )
@@ -134,8 +142,14 @@ def test_a_handoff_shows_how_they_are_told_and_what_catches_its_failure(callback
         "taken over": "taken over?",
         "fails": "journey callback why",
     }
-    assert ways(callback, "taken over?") == {"yes": "ask: pay it back?", "no": "escalate"}
+    assert ways(callback, "taken over?") == {"yes": OFFICE, "no": "escalate"}
     assert titled(callback, "escalate").details[0] == "up the ladder: parcels desk, its lead"
+
+
+def test_business_hours_are_waited_for_and_counted_in(callback: Chart) -> None:
+    assert titled(callback, OFFICE).details == ("unless it hears call.made",)
+    assert ways(callback, OFFICE) == {"heard": "wait 5 minutes", "open": "wait for a call"}
+    assert titled(callback, "wait for a call").details[1] == "for 36 hours of business hours desk"
 
 
 def test_a_question_to_a_person_shows_its_answers_and_what_silence_means(callback: Chart) -> None:
@@ -151,6 +165,16 @@ def test_a_question_to_a_person_shows_its_answers_and_what_silence_means(callbac
 
 def test_a_step_shows_what_it_does_under_a_hold(callback: Chart) -> None:
     assert "under a hold: reroute tip" in titled(callback, "say sorry").details
+
+
+def test_every_step_that_authors_await_has_its_box() -> None:
+    plumbing = {"checkpoint", "end_cancelled"}
+    kit = {
+        name
+        for name, _ in inspect.getmembers(Journey, inspect.iscoroutinefunction)
+        if not name.startswith("_")
+    }
+    assert kit - plumbing - set(VERBS) == set()
 
 
 def test_a_survey_goes_on_with_and_without_an_answer(callback: Chart) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from workflows.maps.chart import Draft, Shape
 from workflows.maps.scope import UNKNOWN, Scope
 from workflows.maps.source import Source, Written, function_of
-from workflows.maps.vocabulary import VERBS, Verb, box_of, stage_pattern
+from workflows.maps.vocabulary import ELSEWHERE, VERBS, Verb, box_of, stage_pattern
 from workflows.maps.wording import words
 
 Ends = list[tuple[str, str]]
@@ -81,10 +81,12 @@ class Trail:
     def step_name(self, call: ast.Call) -> str | None:
         """The step of the kit that is called; None for anything else."""
         function = call.func
-        if isinstance(function, ast.Attribute) and self.scope.is_me(function.value):
-            name = function.attr
+        if not isinstance(function, ast.Attribute):
+            return None
+        name = function.attr
+        if self.scope.is_me(function.value):
             return name if name in VERBS and name not in self.source.methods else None
-        return None
+        return name if name in ELSEWHERE else None
 
     def written(self, node: ast.expr) -> Written | None:
         """The author's method, or function that takes the journey, which is called or named."""

@@ -32,7 +32,18 @@ VERBS: Mapping[str, Verb] = {
         outcomes=("heard", "time is over"),
         many="hears",
     ),
-    "wait_for_business_hours": Verb(shape=Shape.WAIT, title="wait for business hours"),
+    "wait_for_business_hours": Verb(
+        shape=Shape.WAIT,
+        title="wait for business hours {hours}",
+        outcomes=("heard", "open"),
+        takes=("hours",),
+    ),
+    "next_step": Verb(
+        shape=Shape.WAIT,
+        title="wait for the next step of the service clock",
+        outcomes=("due", "over"),
+    ),
+    "wait_condition": Verb(shape=Shape.WAIT, title="wait until {fn}", takes=("fn",)),
     "sleep": Verb(shape=Shape.WAIT, title="wait {wait}: {what}", takes=("wait",)),
     "clear_of_hold": Verb(
         shape=Shape.HOLD,
@@ -97,6 +108,9 @@ VERBS: Mapping[str, Verb] = {
     "finish": Verb(shape=Shape.END, title="{ended}", takes=("ended",)),
 }
 
+ELSEWHERE = frozenset({"sleep", "wait_condition", "next_step"})
+"""Steps that are not only the journey's own: of Temporal, and of clocks that it keeps."""
+
 _USUAL: Mapping[str, tuple[tuple[str, str], ...]] = {
     "reach": (("action", "what suits best"),),
     "send": (("proposal", "what was proposed"),),
@@ -121,7 +135,7 @@ _DETAILS: Mapping[str, str] = {
     "default": "without an answer: {}",
     "fallback": "fallback: {}",
     "because": "{}",
-    "unless": "",
+    "unless": "unless it hears {}",
 }
 _EMPTY = re.compile(r"[:,]?( to)? *\{\w+\}|: *$")
 
@@ -140,6 +154,8 @@ def box_of(call: ast.Call, name: str, scope: Scope) -> tuple[Verb, str, tuple[st
     title = _EMPTY.sub("", title).strip(" ,:")
     if verb.shape is Shape.MILESTONE:
         return verb, title, (_milestone(told),)
+    if verb.shape is Shape.END:
+        told.pop("unless", None)  # a line of its own tells it
     shown = {argument for argument in told if f"{{{argument}}}" in verb.title}
     details = [
         template.format(told[argument]).replace("until in ", "for ")

@@ -107,6 +107,11 @@ def _call(node: ast.Call, scope: Scope) -> str:
         return of
     if name in ("lower", "upper", "strip", "isoformat"):
         return words(owner, scope)
+    if name == "business_deadline":
+        hours = next(
+            (words(each.value, scope) for each in node.keywords if each.arg == "hours"), ""
+        )
+        return f"in {of} of business hours {hours}".strip()
     if name == "startswith":
         return f"{words(owner, scope)} starts with {of}"
     return plain(name) if scope.is_me(owner) else f"{plain(name)} {of}".strip()
