@@ -147,6 +147,28 @@ def test_waiting_for_the_customer_moves_the_deadline_by_business_time() -> None:
     assert state(clock, DAY) is ClockState.BREACHED, "the deadline was at 13:00, before the pause"
 
 
+def test_who_waits_already_does_not_begin_to_wait_anew() -> None:
+    promise = a_promise(Target.FIRST_RESOLUTION, 4 * HOUR)
+    clock = a_clock(promise, h1=WAITING, h2=WAITING, h3=ANSWERED)
+    assert reading(clock, MONDAY + 3 * HOUR).due_at == MONDAY + 6 * HOUR
+
+
+def test_what_is_resolved_twice_was_resolved_the_first_time() -> None:
+    promise = a_promise(Target.TOTAL_RESOLUTION)
+    assert state(a_clock(promise, m30=RESOLVED, h3=RESOLVED), DAY) is ClockState.MET
+
+
+def test_a_pause_before_a_message_of_the_customer_does_not_count_for_its_answer() -> None:
+    promise = a_promise(Target.NEXT_RESPONSE)
+    clock = a_clock(promise, m0=REPLIED, m5=WAITING, m20=ANSWERED, m25=REPLIED, h2=ANSWERED)
+    assert reading(clock, MONDAY + 2 * HOUR).due_at == MONDAY + 3 * HOUR
+
+
+def test_a_question_that_is_a_reply_leaves_the_deadline_as_it_was() -> None:
+    clock = heard(a_clock(m10=REPLIED), Mark(MONDAY + 10 * MINUTE, WAITING))
+    assert reading(clock, MONDAY + HOUR).deadline == MONDAY + HOUR
+
+
 def test_a_promise_that_does_not_pause_goes_on_while_the_customer_is_awaited() -> None:
     clock = a_clock(a_promise(pauses=False), m1=WAITING)
     assert state(clock, HOUR) is ClockState.BREACHED
