@@ -23,6 +23,8 @@ _HASHED = 0x80
 """The first bit of an id that is too long to be kept as it is: the rest is of its hash."""
 _SEPARATOR = "|"
 _MOST = 65_536
+_MOST_REMEMBERED = 40_000
+"""So many contacts take some eight megabytes."""
 
 Words = tuple[ContactKind, str, str, str, str, str]
 """Kind, channel, action, group, purpose, outcome."""
@@ -36,23 +38,53 @@ class UnknownWords(Exception):
 class Vocabulary:
     """The words of codes, as far as this process has met them, under one marker.
 
-    A rebuild may give words other codes; the marker tells that there was one.
+    A rebuild may give words other codes; the marker tells that there was one. Contacts that were
+    decoded are remembered for a while: who asks again has mostly the same ones, or one more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MOST_REMEMBERED) -> None:
+        self._most = most
         self._marker: bytes | None = None
         self._known: dict[bytes, Words] = {}
+        self._remembered: dict[bytes, tuple[bytes, tuple[Contact, ...]]] = {}
+        self._size = 0
 
     def under(self, marker: bytes | None) -> Mapping[bytes, Words]:
         """What is known of the codes."""
         if marker != self._marker:
             self._marker, self._known = marker, {}
+            self._forget()
         return self._known
 
     def learn(self, marker: bytes | None, told: Mapping[bytes, bytes | None]) -> None:
         """Remembers what Redis said of some codes."""
         self.under(marker)
         self._known.update({code: _words(text) for code, text in told.items() if text})
+
+    def decode(self, marker: bytes | None, kept: bytes | None, since: int) -> tuple[Contact, ...]:
+        """The contacts later than `since`, in milliseconds, oldest first. Raises UnknownWords."""
+        known = self.under(marker)
+        if not kept:
+            return ()
+        before, found = self._remembered.get(kept[:SIZE], (b"", ()))
+        if before != kept:
+            if kept.startswith(before):
+                found += decode(kept[len(before) :], known)
+            else:
+                found = decode(kept, known)
+            self._remember(kept, found)
+        first = _first(kept, since) if found[0].at <= since else 0
+        return found[first:] if first else found
+
+    def _remember(self, kept: bytes, found: tuple[Contact, ...]) -> None:
+        self._size += len(found)
+        if self._size > self._most:
+            self._forget()
+            self._size = len(found)
+        self._remembered[kept[:SIZE]] = (kept, found)
+
+    def _forget(self) -> None:
+        self._remembered, self._size = {}, 0
 
 
 VOCABULARY = Vocabulary()
@@ -65,13 +97,11 @@ def encode(contact: Contact) -> bytes:
     return max(contact.at, 0).to_bytes(6) + _id_bytes(contact.id) + codes + text
 
 
-def decode(kept: bytes | None, since: int, known: Mapping[bytes, Words]) -> tuple[Contact, ...]:
-    """The contacts later than `since`, in milliseconds, oldest first. Raises UnknownWords."""
-    if not kept:
-        return ()
+def decode(kept: bytes, known: Mapping[bytes, Words]) -> tuple[Contact, ...]:
+    """All contacts, oldest first. Raises UnknownWords."""
     found: list[Contact] = []
     try:
-        for high, low, code, contact_id in _ENTRY.iter_unpack(kept[_first(kept, since) :]):
+        for high, low, code, contact_id in _ENTRY.iter_unpack(kept):
             kind, channel, action, group, purpose, outcome = known[code]
             found.append(
                 _contact(
@@ -105,7 +135,7 @@ def known_as(contact_id: str) -> str:
 
 
 def _first(kept: bytes, since: int) -> int:
-    """Where the first contact later than `since` begins."""
+    """Which contact is the first one later than `since`."""
     low, high = 0, len(kept) // SIZE
     while low < high:
         middle = (low + high) // 2
@@ -113,7 +143,7 @@ def _first(kept: bytes, since: int) -> int:
             high = middle
         else:
             low = middle + 1
-    return low * SIZE
+    return low
 
 
 def _id_bytes(contact_id: str) -> bytes:

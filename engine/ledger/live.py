@@ -196,17 +196,17 @@ async def state_of(
 async def _contacts(
     wire: Wire, marker: bytes | None, kept: bytes | None, since: int, seconds: float | None
 ) -> tuple[Contact, ...]:
-    known = contacts.VOCABULARY.under(marker)
+    vocabulary = contacts.VOCABULARY
     try:
-        return contacts.decode(kept, since, known)
+        return vocabulary.decode(marker, kept, since)
     except contacts.UnknownWords:
-        asked = sorted(contacts.codes(kept or b"") - known.keys())
+        asked = sorted(contacts.codes(kept or b"") - vocabulary.under(marker).keys())
     (told,) = await wire.call(("HMGET", keys.WORDS, *asked), seconds=seconds)
     if isinstance(told, RedisError):
         raise unavailable(told)
-    contacts.VOCABULARY.learn(marker, dict(zip(asked, told, strict=True)))
+    vocabulary.learn(marker, dict(zip(asked, told, strict=True)))
     try:
-        return contacts.decode(kept, since, contacts.VOCABULARY.under(marker))
+        return vocabulary.decode(marker, kept, since)
     except contacts.UnknownWords:
         raise LiveStateUnavailable("Redis has lost what its contacts are about") from None
 

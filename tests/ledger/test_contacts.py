@@ -33,7 +33,7 @@ def there_and_back(one: Contact) -> Contact:
     kept, code = entry(contacts.encode(one))
     vocabulary = contacts.Vocabulary()
     vocabulary.learn(b"m", {code: contacts.encode(one)[27:]})
-    (found,) = contacts.decode(kept, -1, vocabulary.under(b"m"))
+    (found,) = vocabulary.decode(b"m", kept, -1)
     return found
 
 
@@ -120,8 +120,31 @@ def test_only_what_is_later_is_read(times: list[int], since: int) -> None:
     vocabulary = contacts.Vocabulary()
     vocabulary.learn(b"m", {code: contacts.encode(made[0])[27:] for _, code in pairs})
     kept = b"".join(one for one, _ in pairs)
-    found = contacts.decode(kept, since, vocabulary.under(b"m"))
+    found = vocabulary.decode(b"m", kept, since)
     assert [one.at for one in found] == [at for at in sorted(times) if at > since]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 60)), max_size=30),
+    st.sampled_from((1, 7, 1_000)),
+)
+def test_what_was_decoded_before_never_changes_what_is_read(
+    turns: list[tuple[int, int, int]], most: int
+) -> None:
+    """Contacts come and go, of two customers in turn, while one process remembers both."""
+    made = [replace(a_contact("o1", kind=kind), at=0) for kind in ContactKind]
+    codes = {entry(contacts.encode(one))[1]: contacts.encode(one)[27:] for one in made}
+    remembering = contacts.Vocabulary(most)
+    remembering.learn(b"m", codes)
+    kept = [b"", b""]
+    for number, (kind, cut, since) in enumerate(turns):
+        mine = number % 2
+        added, _ = entry(contacts.encode(replace(made[kind], id=f"o{number}", at=number * 2)))
+        kept[mine] = (kept[mine] + added)[cut * contacts.SIZE if cut == 3 else 0 :]
+        fresh = contacts.Vocabulary()
+        fresh.learn(b"m", codes)
+        expected = fresh.decode(b"m", kept[mine], since)
+        assert remembering.decode(b"m", kept[mine], since) == expected
 
 
 async def test_words_whose_code_is_taken_get_another_one(ledger: Ledger) -> None:
