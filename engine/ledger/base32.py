@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_PAIRS = tuple(first + second for first in ALPHABET for second in ALPHABET)
+PAIRS = tuple(first + second for first in ALPHABET for second in ALPHABET)
+"""Two digits for each number of ten bits."""
 _PAIR_BITS = 10
 
 
@@ -15,7 +16,7 @@ def encode(number: int, length: int) -> str:
     """
     digits: list[str] = []
     for _ in range((length + 1) // 2):
-        digits.append(_PAIRS[number & 1023])
+        digits.append(PAIRS[number & 1023])
         number >>= _PAIR_BITS
     digits.reverse()
     return "".join(digits)[-length:]

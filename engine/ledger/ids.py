@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from datetime import datetime
+from functools import lru_cache
 
 from engine.ledger import base32, keys
 from engine.ledger.clock import from_milliseconds, milliseconds
@@ -14,6 +15,8 @@ _LATEST = 253_402_300_799_000
 """The end of the year 9999, in milliseconds: beyond it there is no date."""
 _POOL_BYTES = 4_096
 _SEED_BITS = 53
+_AS_DIGITS = bytes(ord(base32.ALPHABET[byte % 32]) for byte in range(256))
+"""A digit for each byte, as likely as any other."""
 
 
 class _Randomness:
@@ -22,15 +25,13 @@ class _Randomness:
     def __init__(self) -> None:
         self._pool, self._used = b"", 0
 
-    def bits(self, count: int) -> int:
-        """A random number of so many bits; no part of it is given twice."""
-        size = (count + 7) // 8
+    def take(self, count: int) -> bytes:
+        """So many bytes; none is given twice."""
+        if self._used + count > len(self._pool):
+            self._pool, self._used = os.urandom(_POOL_BYTES), 0
         start = self._used
-        self._used = end = start + size
-        if end > len(self._pool):
-            self._pool, start, self._used = os.urandom(_POOL_BYTES), 0, size
-            end = size
-        return int.from_bytes(self._pool[start:end]) >> (size * 8 - count)
+        self._used = start + count
+        return self._pool[start : self._used]
 
     def forget(self) -> None:
         """Draws nothing from a pool that another process has as well."""
@@ -46,13 +47,23 @@ def decision_id(at: datetime, customer: str) -> str:
 
     It sorts by time, and names both the archive's day and the Redis slot where the record is.
     """
-    time = base32.encode(milliseconds(at), 10)
-    return time + keys.slot_code(customer) + base32.encode(_random.bits(65), 13)
+    drawn = _random.take(13).translate(_AS_DIGITS).decode()
+    return _time_code(milliseconds(at)) + keys.slot_code(customer) + drawn
 
 
 def seed() -> int:
     """The dice of a decision."""
-    return _random.bits(_SEED_BITS)
+    return int.from_bytes(_random.take(7)) >> (56 - _SEED_BITS)
+
+
+def _time_code(milliseconds: int) -> str:
+    return _second_code(milliseconds >> 10) + base32.PAIRS[milliseconds & 1023]
+
+
+@lru_cache(8)
+def _second_code(about_seconds: int) -> str:
+    """The digits that stay the same for a second."""
+    return base32.encode(about_seconds, 8)
 
 
 def sortable_id(at: datetime) -> str:
