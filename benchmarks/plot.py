@@ -7,15 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-WIDTH, HEIGHT = 340, 230
+WIDTH, HEIGHT = 370, 230
 LEFT, RIGHT, TOP, BOTTOM = 50, 20, 40, 40
+INSET = 20
+"""How far the first and the last point stand from the edges."""
 COLUMNS = 2
 TITLES: Mapping[str, str] = {
     "actions": "Candidate actions in the bundle",
     "contacts": "Contacts of the customer",
     "features": "Further features in the customer's row",
-    "customers": "Customers in the store, the same thousand asked for",
-    "customers_once": "Customers in the store, each asked for once",
+    "customers": "Customers in the store, a thousand of them asked",
+    "customers_once": "Customers in the store, each asked once",
     "connections": "Connections",
 }
 LINE = "#2563eb"
@@ -45,7 +47,8 @@ def _panel(name: str, points: Points) -> Iterator[str]:
     rate = name == "connections"
     values = [float(point["per_second" if rate else "times"]) for point in points]
     top = _round_up(max(values) * 1.1)
-    across = [LEFT + share * (WIDTH - LEFT - RIGHT) for share in _shares(points)]
+    wide = WIDTH - LEFT - RIGHT - 2 * INSET
+    across = [LEFT + INSET + share * wide for share in _shares(points)]
     down = [HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM) for value in values]
     yield f'<text x="{LEFT}" y="20" fill="{INK}" font-weight="600">{escape(_title(name))}</text>'
     said = "decisions per second" if rate else "times as long"
