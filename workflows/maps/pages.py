@@ -20,7 +20,8 @@ _HEADS = re.compile(r"^(Owner|Promises|Fallbacks): ", re.MULTILINE)
 def drawn(journey: type) -> Chart:
     """The chart of a journey, with the events that start it."""
     kind = source_of(journey).kind
-    return chart_of(journey, [event for event, of, starts in TABLE if of == kind and starts])
+    starts = [event for event, of, begins in TABLE if of == kind and begins]
+    return chart_of(journey, starts or ["another journey"])
 
 
 def pages(journeys: Sequence[type]) -> dict[str, str]:
