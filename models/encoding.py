@@ -10,11 +10,15 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from engine.types import Scalar
+
 UNKNOWN = math.nan
 """What is absent, unreadable or was never seen in training: LightGBM's missing value."""
 
 MISSING = ""
 """The category of an absent value, where training saw absent values in a categorical column."""
+
+_UNHEARD_OF = "\x00"
 
 Matrix = npt.NDArray[np.float64]
 Vector = npt.NDArray[np.float64]
@@ -50,6 +54,16 @@ class Column:
         if self.kind is ColumnKind.CATEGORY:
             return self.codes.get(_text(value), UNKNOWN)
         return _number(value)
+
+    def decode(self, number: float) -> Scalar:
+        """A value with this number; for an unknown one, a value that no column knows.
+
+        >>> Column(name="internet", kind=ColumnKind.CATEGORY, categories=("DSL", "No")).decode(1.0)
+        'No'
+        """
+        if self.kind is ColumnKind.NUMBER:
+            return number
+        return self.categories[int(number)] if number == number else _UNHEARD_OF
 
 
 def encode_row(columns: Sequence[Column], values: Mapping[str, object]) -> list[float]:

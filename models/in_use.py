@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from models.customer_part import CustomerPart
-from models.encoding import Vector, encode_row
+from models.encoding import Matrix, Vector, encode_row
 from models.inputs import CHURN_SCORE, PAIR, pair_values
 from models.leaves import Leaves, Masks
-from models.model import Model
+from models.model import Model, is_golden
 from models.offer_part import OfferPart
 
 if TYPE_CHECKING:
     from engine.catalog import Action
 
 _MOST_OFFERS_KEPT = 10_000
+_NOT_SHARED = frozenset({*PAIR, CHURN_SCORE})
 
 Pairs = Sequence[tuple["Action", str]]
 Values = Mapping[str, object]
@@ -45,7 +46,7 @@ class InUse:
         masked = [model for model in (churn, acceptance) if model and model.leaves]
         self._masked = {id(model): place for place, model in enumerate(masked)}
         read = [(model.columns, model.leaves) for model in masked if model.leaves]
-        self._customers = CustomerPart(read, {*PAIR, CHURN_SCORE}) if read else None
+        self._customers = CustomerPart(read, _NOT_SHARED) if read else None
         self._last: tuple[dict[str, object], list[Masks]] | None = None
         self._left: tuple[Any, object, Masks] | None = None
 
@@ -73,6 +74,30 @@ class InUse:
             return model.many(self._rows(model, features, pairs))
         left = self._left_open(model, model.leaves, features)
         return model.chances(self._raw(model.leaves, left, pairs))
+
+    def wrong(self) -> list[Model]:
+        """The models whose golden rows are not reproduced by what is looked up together."""
+        models = [model for model in (self.churn, self.acceptance) if model and model.leaves]
+        return [model for model in models if not is_golden(model.artefact, self._raw_by(model))]
+
+    def _raw_by(self, model: Model) -> Callable[[Matrix], Matrix]:
+        compiled = model.leaves
+        alone = [place for place, each in enumerate(model.columns) if each.name in _NOT_SHARED]
+
+        def raw(rows: Matrix) -> Matrix:
+            found: list[Vector] = []
+            for row in rows.tolist():
+                if compiled is None:
+                    break
+                pairs = zip(model.columns, row, strict=True)
+                values = {column.name: column.decode(code) for column, code in pairs}
+                left = self._customer_masks(values)[self._masked[id(model)]]
+                part = OfferPart(compiled)
+                offers = part.numbers([compiled.mask(alone, [row[place] for place in alone])])
+                found.append(part.raw(left, offers))
+            return np.array(found)
+
+        return raw
 
     # -- the customer
 

@@ -40,11 +40,19 @@ class Model:
         self.artefact = artefact
         self.hash = artefact_hash or artefact.hash()
         self.columns = artefact.columns
+        self._place = place
+        self._compiled: Compiled | None = None
         self.leaves = self._golden_leaves()
-        self._compiled = None if self.leaves else self._golden_compiled(place)
-        alone = self.leaves is None and self._compiled is None
-        if alone and not is_golden(artefact, self._forest.raw):
-            raise InvalidModel(f"model {artefact.name} does not reproduce its golden scores")
+        if self.leaves is None:
+            self.do_without_leaves()
+
+    def do_without_leaves(self) -> None:
+        """Leaves leaf masks to one of the other back ends. Raises InvalidModel if none is right."""
+        self._compiled = self._golden_compiled(self._place)
+        if self._compiled is None and not is_golden(self.artefact, self._forest.raw):
+            reason = f"model {self.artefact.name} does not reproduce its golden scores"
+            raise InvalidModel(reason)
+        self.leaves = None
 
     @property
     def backend(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ NO_ACCEPTANCE = "no acceptance model: prior propensities are used"
 NO_CHURN = "no churn model: its score is unknown"
 
 _scores = maker(Scores)
+_log = logging.getLogger(__name__)
 
 
 class ModelScorer:
@@ -58,8 +60,27 @@ class ModelScorer:
         for name in changed:
             self._load(name)
         if changed:
-            self._in_use = InUse(self._models.get(CHURN), self._models.get(ACCEPTANCE))
+            self._in_use = self._together()
         return bool(changed)
+
+    def _together(self) -> InUse:
+        """The models looked up together, those without leaf masks that come out wrong so."""
+        found = InUse(self._models.get(CHURN), self._models.get(ACCEPTANCE))
+        wrong = found.wrong()
+        if not wrong:
+            return found
+        for model in wrong:
+            self._take_leaves_from(model)
+        return InUse(self._models.get(CHURN), self._models.get(ACCEPTANCE))
+
+    def _take_leaves_from(self, model: Model) -> None:
+        name = model.artefact.name
+        _log.warning("leaf masks of model %s come out wrong: another back end scores", name)
+        try:
+            model.do_without_leaves()
+        except InvalidModel as error:
+            self._trouble[name] = str(error)
+            self._models = {each: kept for each, kept in self._models.items() if kept is not model}
 
     def customer_scores(self, features: Mapping[str, Scalar]) -> Scores:
         """The scores of the customer alone: `churn`."""

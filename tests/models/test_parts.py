@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import lightgbm as lgb
@@ -16,16 +17,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.catalog import Action
-from models import in_use
+from models import forest, in_use, leaves
 from models.artefact import Artefact
 from models.customer_part import CustomerPart
 from models.encoding import encode_row
 from models.in_use import InUse
 from models.inputs import PAIR, pair_values
-from models.leaves import MOST_BYTES, Leaves, compile_leaves
+from models.leaves import MOST_BYTES, Leaves, Masks, compile_leaves
 from models.model import Model
 from models.offer_part import OfferPart
+from models.registry import promote
+from models.score import ModelScorer
 from tests.support.customers import a_customer
+from tests.support.ledgers import a_site
 from tests.support.models import ACTIONS, CHANNELS, a_churn_model, an_acceptance_model, an_action
 
 STRANGERS = [an_action(f"stranger-{number}", group=f"g{number}") for number in range(40)]
@@ -168,3 +172,27 @@ def test_models_of_narrow_and_wide_masks_are_looked_up_together(wide: tuple[int,
 def test_the_masks_of_small_models_are_small() -> None:
     tables = [table for table in masked(an_acceptance_model()).tables if table is not None]
     assert sum(table.rows.nbytes for table in tables) < MOST_BYTES / 100
+
+
+def test_parts_that_come_out_wrong_are_left_for_another_back_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = a_site(tmp_path)
+    promote(site, a_churn_model())
+    promote(site, an_acceptance_model())
+    pairs = [(action, "web") for action in ACTIONS]
+    right = ModelScorer(site)
+    whole = CustomerPart.masks
+
+    def in_the_wrong_order(part: CustomerPart, values: Mapping[str, object]) -> list[Masks]:
+        return [left[::-1] for left in whole(part, values)]
+
+    monkeypatch.setattr(CustomerPart, "masks", in_the_wrong_order)
+    found = ModelScorer(site)
+    assert set(found.backends.values()) == {forest.BACKEND}
+    monkeypatch.undo()
+    features = {**a_customer(), "model.churn": 0.2}
+    wanted, scores = (each.acceptance(features, pairs) for each in (right, found))
+    assert scores.acceptance == wanted.acceptance
+    assert (wanted.backend, scores.backend) == (leaves.BACKEND, forest.BACKEND)
+    assert "leaf masks of model churn come out wrong" in caplog.text
