@@ -24,7 +24,7 @@ GROUP = 200
 """How many customers each point of contacts and features is measured on, in turn."""
 CONTACTS = (0, 50, 500)
 FEATURES = (0, 10, 50, 100, 200)
-CONNECTIONS = (1, 2, 4, 8, 16, 32, 64)
+CONNECTIONS = (1, 4, 16, 64)
 STORED = 1_000
 """How many customers the small store holds, and how many are asked for in every store."""
 
