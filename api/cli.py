@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api import commands_bundle, commands_data, commands_journeys, commands_live, commands_proof
+from api import (
+    commands_bundle,
+    commands_data,
+    commands_journeys,
+    commands_live,
+    commands_proof,
+    skeleton,
+)
 from api.options import (
     ApiPort,
     AsJson,
@@ -154,6 +161,7 @@ def demo(
 
 commands_live.add_to(app)
 commands_journeys.add_to(commands_live.journeys_app)
+skeleton.add_to(commands_live.journeys_app)
 commands_data.add_to(app)
 commands_bundle.add_to(app)
 commands_proof.add_to(app)

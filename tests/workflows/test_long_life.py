@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
@@ -13,6 +14,7 @@ from tests.support.journeys import Customer, World, a_lapsed_world
 from workflows import steps
 from workflows.routing import opening, routes
 from workflows.search_attributes import register
+from workflows.testing import Act
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -72,6 +74,30 @@ async def test_continued_as_new_again_and_again_it_neither_repeats_nor_forgets(
     ]
     ids = [sent.message_id for sent in world.post.delivered if sent.customer == customer.reference]
     assert len(set(ids)) == len(ids)
+    assert customer.held == []
+
+
+async def test_what_operators_did_outlives_continuing_as_new(world: World) -> None:
+    customer = world.customer()
+    async with world.worker():
+        await with_a_short_memory(customer, history_events=1)
+        await customer.in_stage(CASE, "open")
+        first = (await customer.journey(CASE).describe()).run_id
+        until = await world.now() + timedelta(days=60)
+        await customer.operator(CASE, Act.EXTEND, until=until)
+        await customer.operator(CASE, Act.REASSIGN, to="Rita")
+        await customer.operator(CASE, Act.PAUSE)
+        await customer.has("complaint.opened", case="1")
+        standing = await customer.progress(CASE)
+        assert standing.paused == "olivia (the customer called)"
+        await customer.operator(CASE, Act.RESUME)
+        async for _ in world.moments():
+            if (await customer.journey(CASE).describe()).run_id != first:
+                break
+        standing = await customer.in_stage(CASE, "open")
+        assert (standing.owner, standing.due) == ("Rita", until)
+        await customer.operator(CASE, Act.CANCEL, because="opened by mistake")
+        assert (await customer.journey(CASE).result()).ended == "cancelled"
     assert customer.held == []
 
 
