@@ -34,8 +34,8 @@ class Waiting(Operated):
         if within is not None:
             until = self.now + within
         if not self._kept.paused:
-            heard = self._read(types)
-            if heard or (until is not None and until <= self.now):
+            heard, latest = self._read(types), self._extended(what, until)
+            if heard or (latest is not None and latest <= self.now):
                 return heard
         await self._await(what, until, lambda: self._inbox.has(types))
         return self._read(types)

@@ -70,7 +70,7 @@ def journey_of(kind: str) -> type:
     for found in vars(module).values():
         if isinstance(found, type) and issubclass(found, Journey) and found.kind() == kind:
             return found
-    raise StackError(f'{module.__name__} has no journey with @workflow.defn(name="{kind}")')
+    raise StackError(f"{module.__name__} has no journey that is named {kind!r} in its definition")
 
 
 JOURNEYS = tuple(journey_of(kind) for kind in KINDS)
