@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Sequence
@@ -16,8 +17,10 @@ from workflows.maps.chart import Box, Chart, Shape
 from workflows.maps.mermaid import mermaid
 from workflows.maps.pages import drawn
 from workflows.maps.reading import chart_of
+from workflows.maps.scope import Scope
 from workflows.maps.svg import svg
 from workflows.maps.vocabulary import VERBS
+from workflows.maps.wording import words
 from workflows.steps import Ending, Opening
 from workflows.worker import JOURNEYS
 
@@ -270,6 +273,31 @@ def test_a_match_goes_one_way_for_each_case(parcels: Chart) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("10 * DAY", "10 days"),
+        ("self.now + 2 * DAY", "in 48 hours"),
+        ("case.ends - DAY", "24 hours before ends"),
+        ("not heard or heard.type == 'x'", "not heard or type is x"),
+        ("heard is None or case.open", "heard is not set or open"),
+        ("self.now >= case.ends", "ends reached"),
+        ("case.ends > self.now", "before ends"),
+        ("len(case.said) >= 3", "number of said at least 3"),
+        ("f'call about {case.name}'", "call about [name]"),
+        ("('email', *MORE)", "email, whatsapp, call"),
+        ("case.ends if case.ends else None", "ends"),
+        ("min(case.due, case.ends)", "the earlier of case due and ends"),
+        ("[one.name for one in self.open_milestones]", "open milestones"),
+        ("Reroute(action='tip')", "reroute tip"),
+    ],
+)
+def test_code_reads_as_people_say_it(code: str, told: str) -> None:
+    names = {"DAY": timedelta(days=1), "MORE": ("whatsapp", "call"), "Reroute": Reroute}
+    scope = Scope(module=names, journey=Parcels)
+    assert words(ast.parse(code, mode="eval").body, scope) == told
+
+
 def reached(chart: Chart) -> set[str]:
     """The boxes that lines lead to from the start."""
     found, waiting = set[str](), [chart.boxes[0].id]
@@ -311,8 +339,8 @@ def test_the_picture_says_what_the_chart_says(journey: type) -> None:
     chart = drawn(journey)
     written = " ".join(texts(svg(chart)))
     for box in chart.boxes:
-        for words in " ".join((box.title, *box.details)).split():
-            assert words in written or "-" in words
+        for word in " ".join((box.title, *box.details)).split():
+            assert word in written or "-" in word
 
 
 def frames(picture: str) -> list[tuple[float, float, float, float]]:

@@ -119,7 +119,10 @@ def _calculated(node: ast.expr, parts: list[Any]) -> Any:
         if isinstance(node, ast.UnaryOp) and isinstance(parts[0], _NUMBERS):
             return -parts[0] if isinstance(node.op, ast.USub) else UNKNOWN
         if isinstance(node, ast.BinOp):
-            result = getattr(parts[0], _OPERATIONS[type(node.op)])(parts[1])
+            name = _OPERATIONS[type(node.op)]
+            result = getattr(parts[0], f"__{name}__")(parts[1])
+            if result is NotImplemented:
+                result = getattr(parts[1], f"__r{name}__")(parts[0])
             return UNKNOWN if result is NotImplemented else result
     except (AttributeError, KeyError, TypeError, ArithmeticError):
         pass
@@ -127,10 +130,10 @@ def _calculated(node: ast.expr, parts: list[Any]) -> Any:
 
 
 _OPERATIONS: Mapping[type[ast.operator], str] = {
-    ast.Add: "__add__",
-    ast.Sub: "__sub__",
-    ast.Mult: "__mul__",
-    ast.Div: "__truediv__",
+    ast.Add: "add",
+    ast.Sub: "sub",
+    ast.Mult: "mul",
+    ast.Div: "truediv",
 }
 
 

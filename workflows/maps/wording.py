@@ -148,6 +148,8 @@ def _logic(node: ast.BoolOp, scope: Scope) -> str:
 
 def _part(node: ast.expr, scope: Scope) -> str:
     told, swapped = question(node, scope)
+    if swapped and told.endswith(" is set"):
+        return told.replace(" is set", " is not set")
     return f"not {told}" if swapped else told
 
 
