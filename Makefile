@@ -44,7 +44,7 @@ demo: setup ## the story, on real servers; ARGS=--once ends after it
 
 lock: setup ## resolve requirements.lock again, for Python 3.11 to 3.13
 	$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv
-	build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras \
+	build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --extra postgres --extra dev \
 		--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 		--output-file requirements.lock pyproject.toml
 
