@@ -82,7 +82,7 @@ def weigh(places: Sequence[Place], moment: Moment) -> list[Weighed]:
     found = [
         plain(place, moment)
         if in_force.isdisjoint(place.targets) and place.action.name not in behind
-        else weighed(place, moment, context, influence, behind)
+        else weighed(place, own_value(place.action, moment.lookup), context, influence, behind)
         for place in places
     ]
     return sorted(found, key=_promise)
@@ -95,7 +95,7 @@ def _promise(one: Weighed) -> tuple[float, str]:
 
 def plain(place: Place, moment: Moment) -> Weighed:
     """The worth of one action apart from context and influencers: what a fallback ranks by."""
-    return always(place) or of_value(place, _own_value(place.action, moment.lookup))
+    return always(place) or of_value(place, own_value(place.action, moment.lookup))
 
 
 def of_value(place: Place, own: float | None) -> Weighed:
@@ -111,7 +111,7 @@ def always(place: Place) -> Weighed | None:
 def _always(place: Place) -> Weighed | None:
     if place.action.value.names:
         return None
-    return _worth(place, _own_value(place.action, lambda _: None), place.levers, {})
+    return _worth(place, own_value(place.action, lambda _: None), place.levers, {})
 
 
 def in_context(moment: Moment, holds: Sequence[bool]) -> Percents:
@@ -125,18 +125,21 @@ def in_context(moment: Moment, holds: Sequence[bool]) -> Percents:
 
 def weighed(
     place: Place,
-    moment: Moment,
+    own: float | None,
     context: Percents,
     influence: Percents,
     behind: Mapping[str, float],
 ) -> Weighed:
-    """The worth of one action, with context, influencers and volumes behind their minimum."""
+    """The worth of one action, with context, influencers and volumes behind their minimum.
+
+    `own` is its own value, None if that is not known.
+    """
     in_context = _listened(context, place.targets)
     if (boost := behind.get(place.action.name)) is not None:
         in_context[_BOOST] = boost
     influenced = _listened(influence, place.targets)
     in_levers = {**place.levers, **influenced} if influenced else place.levers
-    return _worth(place, _own_value(place.action, moment.lookup), in_levers, in_context)
+    return _worth(place, own, in_levers, in_context)
 
 
 def _worth(
@@ -195,10 +198,11 @@ def value_of(action: Action, bundle: Bundle, lookup: Lookup) -> float:
 
     A value that is not known counts as 1.
     """
-    return _valued(_own_value(action, lookup), bundle.purposes[action.purpose])
+    return _valued(own_value(action, lookup), bundle.purposes[action.purpose])
 
 
-def _own_value(action: Action, lookup: Lookup) -> float | None:
+def own_value(action: Action, lookup: Lookup) -> float | None:
+    """V as the action says it; None if that is not known."""
     found = action.value.evaluate(lookup)
     known = isinstance(found, int | float) and not isinstance(found, bool)
     return float(found) if known and found is not None else None

@@ -8,7 +8,16 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from engine.catalog import Bundle, ContactLimit
-from engine.counting import SENT, Times, in_order, may_reach, meant, once_each, subject
+from engine.counting import (
+    SENT,
+    Times,
+    in_order,
+    may_reach,
+    meant,
+    once_each,
+    subject,
+    tally,
+)
 from engine.history import IGNORE, look_back
 from engine.moment import Moment
 from engine.rules import Expression
@@ -20,6 +29,7 @@ LONGEST_WINDOW = timedelta(days=400)
 """How long contacts are kept at hand: nothing may look back further."""
 _SHORTEST_HISTORY = timedelta(days=1)
 """Enough for a session."""
+_MOST = 64
 
 
 def limited(place: Place, moment: Moment) -> Drop | None:
@@ -80,9 +90,9 @@ def full(moment: Moment) -> Mapping[str, Mapping[str, datetime]]:
 
 def _full(moment: Moment) -> Mapping[str, Mapping[str, datetime]]:
     full: dict[str, dict[str, datetime]] = {}
-    for limit in moment.bundle.limits:
-        if not _binds(limit, moment):
-            continue
+    if not moment.snapshot.contacts and not moment.snapshot.circles:
+        return full
+    for limit in _binding(moment.bundle, moment.channel):
         if not may_reach(limit.maximum, limit.kinds, limit, moment):
             continue
         for name, times in counted(limit, moment).items():
@@ -93,12 +103,24 @@ def _full(moment: Moment) -> Mapping[str, Mapping[str, datetime]]:
     return full
 
 
-def _binds(limit: ContactLimit, moment: Moment) -> bool:
-    """Whether a limit is for anything on this channel: places leave out the others."""
-    channels = limit.reach.channels
-    return (not channels or moment.channel in channels) and not (
-        moment.in_page and limit.kinds <= SENT
-    )
+_bindings: dict[tuple[int, str], tuple[Bundle, tuple[ContactLimit, ...]]] = {}
+
+
+def _binding(bundle: Bundle, channel: str) -> tuple[ContactLimit, ...]:
+    """The limits that are for anything on a channel: places leave out the others. Kept, too."""
+    kept = _bindings.get((id(bundle), channel))
+    if kept is None or kept[0] is not bundle:
+        if len(_bindings) >= _MOST:
+            _bindings.clear()
+        in_page = bundle.channels[channel].in_page
+        found = tuple(
+            limit
+            for limit in bundle.limits
+            if (not limit.reach.channels or channel in limit.reach.channels)
+            and not (in_page and limit.kinds <= SENT)
+        )
+        kept = _bindings[id(bundle), channel] = (bundle, found)
+    return kept[1]
 
 
 def counted(limit: ContactLimit, moment: Moment) -> Times:
@@ -107,19 +129,19 @@ def counted(limit: ContactLimit, moment: Moment) -> Times:
 
 
 def _counted(limit: ContactLimit, moment: Moment) -> Times:
-    contacts = moment.contacts(limit.scope)
+    contacts = tally(limit.scope, moment).of(once_each(limit.kinds))
     if not contacts:
         return {}
-    since = milliseconds(opened(limit.window, moment.now, moment.zones))
-    kinds, means = once_each(limit.kinds), meant(limit, moment)
-    counts = (one for one in contacts if one.at > since and one.kind in kinds and means(one))
-    return in_order(((one.at, one) for one in counts), limit.per)
+    since, means = (
+        milliseconds(opened(limit.window, moment.now, moment.zones)),
+        meant(limit, moment),
+    )
+    return in_order([(one.at, one) for one in contacts if one.at > since and means(one)], limit.per)
 
 
 # -- how far back
 
 _horizons: dict[int, tuple[Bundle, timedelta]] = {}
-_MOST = 64
 
 
 def horizon(bundle: Bundle) -> timedelta:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 
 from engine.catalog import Action, ContactLimit, ContactPolicy, Scope
 from engine.moment import Moment
@@ -14,6 +15,7 @@ Times = Mapping[str, Sequence[int]]
 SENT = frozenset({ContactKind.DISPATCH, ContactKind.DELIVERY})
 """What a page never does."""
 _EVERYTHING = "customer"
+_SUBJECTS = {per: attrgetter(per) for per in ("action", "group", "purpose")}
 _TALLIES = {scope: f"tally:{scope}" for scope in Scope}
 
 
@@ -31,44 +33,97 @@ def subject(per: str, one: Action | Contact) -> str:
 def in_order(found: Iterable[tuple[int, Contact]], per: str) -> Times:
     """Times and what happened then, by what counts together, each in order."""
     times: dict[str, list[int]] = {}
+    name = _SUBJECTS.get(per)
     for at, contact in found:
-        times.setdefault(subject(per, contact), []).append(at)
+        mine = "" if name is None else name(contact)
+        if mine in times:
+            times[mine].append(at)
+        else:
+            times[mine] = [at]
     for each in times.values():
         each.sort()
     return times
 
 
+_KIND = attrgetter("purpose", "group", "action", "channel")
+_MOST = 4_096
+
+
 def meant(term: ContactLimit | ContactPolicy, moment: Moment) -> Callable[[Contact], bool]:
     """Which contacts, of whatever kind, a limit or policy speaks of, seen from one channel."""
     reach, channel = term.reach, moment.channel if term.per_channel else None
+    known = _known(term)
 
     def means(contact: Contact) -> bool:
-        return (channel is None or contact.channel == channel) and reach.contains(contact)
+        kind = _KIND(contact)
+        is_meant = known.get(kind)
+        if is_meant is None:
+            is_meant = known[kind] = reach.contains(contact)
+        return is_meant and (channel is None or contact.channel == channel)
 
     return means
 
 
-class Tally:
-    """What contacts there were at any time: enough to see which terms can't be reached."""
+_Known = dict[tuple[str, str, str, str], bool]
+_answers: dict[int, tuple[ContactLimit | ContactPolicy, _Known]] = {}
 
-    __slots__ = ("_contacts", "_most", "purposes", "times")
+
+def _known(term: ContactLimit | ContactPolicy) -> _Known:
+    """What was found out about the reach of a term before, for those in use."""
+    kept = _answers.get(id(term))
+    if kept is None or kept[0] is not term or len(kept[1]) >= _MOST:
+        if len(_answers) >= _MOST:
+            _answers.clear()
+        kept = _answers[id(term)] = (term, _Known())
+    return kept[1]
+
+
+class Tally:
+    """The contacts there were, by kind and by outcome: looked through once for all terms."""
+
+    __slots__ = ("_contacts", "_kinds", "_most", "_outcomes", "counts", "purposes")
 
     def __init__(self, contacts: Sequence[Contact]) -> None:
         self._contacts = contacts
         self._most: dict[str, int] = {}
-        self.purposes = {one.purpose for one in contacts}
-        self.times: dict[str, int] = {}
-        """By kind, and by outcome."""
+        self._kinds: dict[str, list[Contact]] = {}
+        self._outcomes: dict[str, list[Contact]] = {}
+        kinds, outcomes = self._kinds, self._outcomes
         for one in contacts:
-            for word in (one.kind, one.outcome) if one.outcome else (one.kind,):
-                self.times[word] = self.times.get(word, 0) + 1
+            kind = one.kind
+            if kind in kinds:
+                kinds[kind].append(one)
+            else:
+                kinds[kind] = [one]
+            if one.outcome:
+                outcomes.setdefault(one.outcome, []).append(one)
+        self.purposes = {one.purpose for one in contacts}
+        self.counts = {kind: len(found) for kind, found in kinds.items()}
+        """How many there were of each kind, and with each outcome."""
+        for outcome, found in outcomes.items():
+            self.counts[outcome] = self.counts.get(outcome, 0) + len(found)
+
+    def of(self, kinds: Iterable[str], outcomes: Iterable[str] = ()) -> list[Contact]:
+        """The contacts of these kinds, and those with these outcomes."""
+        found = [self._kinds[kind] for kind in kinds if kind in self._kinds]
+        found += [self._outcomes[one] for one in outcomes if one in self._outcomes]
+        return found[0] if len(found) == 1 else [one for each in found for one in each]
 
     def most(self, per: str) -> int:
         """How many there were of one action, group or purpose, at most."""
+        name = _SUBJECTS.get(per)
+        if name is None:
+            return len(self._contacts)
         if per not in self._most:
-            found = Counter([subject(per, one) for one in self._contacts])
-            self._most[per] = max(found.values(), default=0)
+            self._most[per] = max(Counter(map(name, self._contacts)).values(), default=0)
         return self._most[per]
+
+
+def tally(scope: Scope, moment: Moment) -> Tally:
+    """The contacts of one scope."""
+    if scope is not Scope.CUSTOMER and scope.value not in moment.snapshot.circles:
+        scope = Scope.CUSTOMER
+    return moment.once(_TALLIES[scope], lambda now: Tally(now.contacts(scope)))
 
 
 def may_reach(
@@ -78,13 +133,15 @@ def may_reach(
 
     A quick look at what never comes near: what it denies need not be counted.
     """
-    tally = moment.once(_TALLIES[term.scope], lambda now: Tally(now.contacts(term.scope)))
-    times, purposes = tally.times, term.reach.purposes
-    if sum([times[word] for word in what if word in times]) < number:
+    found = tally(term.scope, moment)
+    purposes, left = term.reach.purposes, number
+    counts = found.counts
+    for word in what:
+        if word in counts:
+            left -= counts[word]
+    if left > 0 or (purposes and purposes.isdisjoint(found.purposes)):
         return False
-    if purposes and purposes.isdisjoint(tally.purposes):
-        return False
-    return tally.most(term.per) >= number
+    return number <= 1 or found.most(term.per) >= number
 
 
 def once_each(kinds: frozenset[ContactKind]) -> frozenset[ContactKind]:

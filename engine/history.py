@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TypeVar
+from operator import attrgetter, itemgetter
 
 from engine.types import Contact, ContactKind
 
@@ -24,11 +24,9 @@ _LONGEST_WHAT = 80
 _REACTION = {"clicked": "click", "accepted": "accept", "rejected": "reject", "later": "later"}
 VERBS = ("shown", "sent", *_REACTION, IGNORED, "answered")
 """`answered` is any response but `ignore`."""
-_WAITING = (ContactKind.DISPATCH, ContactKind.IMPRESSION)
 _DAY_MILLISECONDS = 86_400_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -135,22 +133,38 @@ def ignored_at(
     """
     wait, until = round(answers_within.total_seconds() * 1000), _milliseconds(now)
     in_order = sorted(contacts, key=_at)
-    responses = _times((one.action, one) for one in in_order if one.kind is ContactKind.RESPONSE)
-    dispatches = _times(
-        ((one.action, one.channel), one) for one in in_order if one.kind is ContactKind.DISPATCH
-    )
+    responses, dispatches = _said(in_order)
+    found: list[tuple[int, Contact]] = []
+    for one in in_order:
+        at, kind = one.at, one.kind
+        if at + wait > until:
+            break
+        if kind is ContactKind.IMPRESSION:
+            sent = dispatches.get((one.action, one.channel), ())
+            if sent and _any_in(sent, at - wait + 1, at + 1):
+                continue
+        elif kind is not ContactKind.DISPATCH:
+            continue
+        answers = responses.get(one.action, ())
+        if not answers or not _any_in(answers, at, at + wait):
+            found.append((at + wait, one))
+    said = [(one.at, one) for one in in_order if one.outcome == IGNORE and one.at <= until]
+    return sorted(found + said, key=_time) if said else found
 
-    def ignored(one: Contact) -> bool:
-        if one.at + wait > until or one.kind not in _WAITING:
-            return False
-        if _any_in(responses.get(one.action, ()), one.at, one.at + wait):
-            return False
-        sent = dispatches.get((one.action, one.channel), ())
-        return one.kind is ContactKind.DISPATCH or not _any_in(sent, one.at - wait + 1, one.at + 1)
 
-    found = [(one.at + wait, one) for one in in_order if ignored(one)]
-    found += [(one.at, one) for one in in_order if one.outcome == IGNORE and one.at <= until]
-    return sorted(found, key=_time)
+_Sent = dict[tuple[str, str], list[int]]
+
+
+def _said(in_order: Iterable[Contact]) -> tuple[dict[str, list[int]], _Sent]:
+    """When customers responded, by action, and when something was sent, by action and channel."""
+    responses: dict[str, list[int]] = {}
+    dispatches: _Sent = {}
+    for one in in_order:
+        if one.kind is ContactKind.RESPONSE:
+            responses.setdefault(one.action, []).append(one.at)
+        elif one.kind is ContactKind.DISPATCH:
+            dispatches.setdefault((one.action, one.channel), []).append(one.at)
+    return responses, dispatches
 
 
 def look_back(questions: Iterable[Asked], answers_within: timedelta) -> timedelta:
@@ -172,32 +186,20 @@ def _milliseconds(at: datetime) -> int:
     return (at - _EPOCH) // _MILLISECOND
 
 
-def _times(contacts: Iterable[tuple[Key, Contact]]) -> dict[Key, list[int]]:
-    times: dict[Key, list[int]] = {}
-    for key, contact in contacts:
-        times.setdefault(key, []).append(contact.at)
-    return times
-
-
 def _any_in(times: Sequence[int], start: int, end: int) -> bool:
     """Whether one of the ordered `times` is from `start` to just before `end`."""
     at = bisect_left(times, start)
     return at < len(times) and times[at] < end
 
 
-def _at(contact: Contact) -> int:
-    return contact.at
-
-
-def _time(found: tuple[int, Contact]) -> int:
-    return found[0]
+_at, _time = attrgetter("at"), itemgetter(0)
 
 
 def _is(kind: ContactKind) -> Callable[[Contact], bool]:
     return lambda contact: contact.kind is kind
 
 
-def _said(outcome: str) -> Callable[[Contact], bool]:
+def _responded(outcome: str) -> Callable[[Contact], bool]:
     return lambda contact: contact.kind is ContactKind.RESPONSE and contact.outcome == outcome
 
 
@@ -209,5 +211,5 @@ _COUNTS: dict[str, Callable[[Contact], bool]] = {
     "shown": _is(ContactKind.IMPRESSION),
     "sent": _is(ContactKind.DISPATCH),
     "answered": _answered,
-    **{verb: _said(outcome) for verb, outcome in _REACTION.items()},
+    **{verb: _responded(outcome) for verb, outcome in _REACTION.items()},
 }

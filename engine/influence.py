@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from engine.catalog import Influencer
+from engine.catalog import Influencer, Scope
+from engine.counting import tally
 from engine.moment import Moment
 from engine.propensity import DECIMALS
 from engine.types import Contact, ContactKind
 
 _EVERYTHING = "*"
+_BY_KIND = (ContactKind.DISPATCH, ContactKind.DELIVERY, ContactKind.IMPRESSION)
 _AT_ONCE = timedelta(0)
 
 
@@ -22,7 +24,7 @@ def influences(moment: Moment) -> Mapping[str, Mapping[str, float]]:
     influencers = moment.bundle.influencers
     if not influencers or not moment.snapshot.reconciled:
         return {}
-    answers = _answers(moment.snapshot.contacts, influencers)
+    answers = _answers(influencers, moment) if moment.snapshot.contacts else ()
     found: dict[str, dict[str, float]] = {}
     for one in influencers:
         since = _reached(one, moment) if one.stage is not None else _answered(one, answers, moment)
@@ -81,13 +83,14 @@ def _answered(
 
 
 def _answers(
-    contacts: Sequence[Contact], influencers: Sequence[Influencer]
+    influencers: Sequence[Influencer], moment: Moment
 ) -> list[tuple[datetime, str, Contact]]:
     """The contacts that any influencer waits for, with their times and outcomes."""
     wanted = frozenset[str]().union(*(one.outcomes for one in influencers))
+    kinds = [kind for kind in _BY_KIND if kind.value in wanted]
     return [
         (datetime.fromtimestamp(contact.at / 1000, UTC), outcome, contact)
-        for contact in contacts
+        for contact in tally(Scope.CUSTOMER, moment).of(kinds, wanted)
         if (outcome := outcome_of(contact)) in wanted
     ]
 

@@ -59,11 +59,11 @@ class Kernel:
         self._names = names
         self.plan: Plan = plan(moment.bundle, moment.channel, funnel.display)
         self._places = funnel.display.places
-        self.rows: list[Row] = []
-        self.models: list[float | None] = []
-        self.smoothed: list[float] = []
-        self.final: list[float] = []
-        self.priorities: list[float] = []
+        self.rows: Sequence[Row] = ()
+        self.models: Sequence[float | None] = ()
+        self.smoothed: Sequence[float] = ()
+        self.final: Sequence[float] = ()
+        self.priorities: Sequence[float] = ()
         self._chances: Sequence[Chance] = ()
         self._evidence: Sequence[tuple[int, int]] = ()
         self.drops, self._weights, self._values = self.plan.sift(names.__getitem__, names.get)
@@ -182,11 +182,12 @@ class Kernel:
                 if not in_force.isdisjoint(places[at].targets) or places[at].action.name in behind
             ]
             rows = [
-                row(at, arbitration.weighed(places[at], moment, context, influence, behind))
+                row(at, arbitration.weighed(places[at], self._own(at), context, influence, behind))
                 for at in special
             ]
             if special:
-                left = [at for at in left if at not in special]
+                apart = {*special}
+                left = [at for at in left if at not in apart]
         else:
             rows = list[Row]()
         for at in left:
@@ -197,40 +198,48 @@ class Kernel:
         rows.sort()
         self.rows = rows
 
+    def _own(self, at: int) -> float | None:
+        """What an action says its value is."""
+        number = self.plan.valued.get(at)
+        if number is not None:
+            return self._values[number]
+        return arbitration.own_value(self._places[at].action, self._names.__getitem__)
+
     # -- after scoring
 
     def _rank(self, scores: Scores, level: Level) -> list[int]:
         """The rows in order of priority, but for those that are too weak."""
         self._chance(scores)
-        rows, plan, places = self.rows, self.plan, self._places
-        priorities, arm = self.priorities, self._funnel.arm
-        scored = len(scores.acceptance)
-        barred = plan.barred(level)
+        plan, smoothed, final = self.plan, self.smoothed, self.final
+        self.priorities = priorities = [
+            rounded(known * each[7]) for known, each in zip(smoothed, self.rows, strict=True)
+        ]
+        steady = priorities
+        if self._funnel.arm is Arm.CONTROL:
+            self.priorities = priorities = final
+        elif final is not smoothed:
+            self.priorities = priorities = [
+                rounded(drawn * each[7]) for drawn, each in zip(final, self.rows, strict=True)
+            ]
+        scored, barred, doubtful = len(scores.acceptance), plan.barred(level), plan.doubtful
         order: list[tuple[bool, float, int, int]] = []
-        for number, (_, _, at, _, _, _, _, worth) in enumerate(rows):
-            smoothed, final = self.smoothed[number], self.final[number]
-            steady = priority = rounded(smoothed * worth)
-            if arm is Arm.CONTROL:
-                priority = final
-            elif final != smoothed:
-                priority = rounded(final * worth)
-            priorities.append(priority)
-            action = places[at].action
+        for number, one in enumerate(self.rows):
+            at = one[2]
+            least, least_priority, last, tie = plan.ranks[at]
             if (
-                at in barred
+                smoothed[number] < least
+                or steady[number] < least_priority
                 or number >= scored
-                or action.new
-                or smoothed < action.minimum_propensity
-                or steady < action.minimum_priority
+                or at in barred
+                or at in doubtful
             ):
                 drop = self._funnel.too_weak(self.ranked(number), level, number < scored)
                 if drop is not None:
                     self.drops[at] = drop
                     continue
-            last, tie = plan.ties[at]
-            order.append((last, -priority, tie, number))
+            order.append((last, -priorities[number], tie, number))
         order.sort()
-        return [one[3] for one in order]
+        return [last[3] for last in order]
 
     def _chance(self, scores: Scores) -> None:
         """P of all rows: as the model said it, smoothed, and as it ranks."""
@@ -245,18 +254,16 @@ class Kernel:
             self._draw(scores)
             return
         priors, places, counts = self.plan.priors, self._places, terms.smoothing_evidence
-        counted = len(evidence)
+        counted, known = len(evidence), list[float]()
         for number, score in enumerate(self.models):
-            at = self.rows[number][2]
             if score is None:
-                self.smoothed.append(priors[at])
+                known.append(priors[self.rows[number][2]])
                 continue
             if counts and number < counted:
-                prior, seen = places[at].action.prior, sum(evidence[number])
+                prior, seen = places[self.rows[number][2]].action.prior, sum(evidence[number])
                 score = exploration.smoothed(score, prior, counts, seen)
-            exact = score.__class__ is float
-            self.smoothed.append(rounded(score) if exact else round(score, DECIMALS))
-        self.final = self.smoothed
+            known.append(rounded(score) if score.__class__ is float else round(score, DECIMALS))
+        self.final = self.smoothed = known
 
     def _draw(self, scores: Scores) -> None:
         funnel, terms = self._funnel, self._moment.bundle.exploration

@@ -32,7 +32,8 @@ class Plan:
     whom it binds. `by_limit`, `by_policy`: whom a limit or policy covers; `keepers` have a limit
     that keeps places for better, `quiet` have quiet hours. `rows` are of those whose value does not
     depend on the customer; of `valued` the sieve gives it. `boosted` have a volume with a minimum.
-    `priors` are rounded. `ties` says who goes before whom at equal priority.
+    `priors` are rounded. `ranks` are the least propensity and priority, whether it is not
+    mandatory, and who goes before whom at equal priority; `doubtful` may be held back as new.
 
     The last four are for records: `odd` names the treatments that are not called `action.channel`,
     as far as they don't depend on the customer; `asked` is how the names are written, `odd_said`
@@ -55,7 +56,8 @@ class Plan:
     valued: Mapping[int, int]
     boosted: tuple[int, ...]
     priors: tuple[float, ...]
-    ties: tuple[tuple[bool, int], ...]
+    ranks: tuple[tuple[float, float, bool, int], ...]
+    doubtful: frozenset[int]
     pairs: tuple[tuple[Action, str], ...]
     exempt: tuple[int, ...]
     odd: Mapping[str, str]
@@ -133,7 +135,8 @@ def _plan(bundle: Bundle, channel: str, display: Display) -> Plan:
         valued={place: at for at, place in enumerate(sifting.valued)},
         boosted=_where([any(one.minimum and one.boost for one in p.volumes) for p in places]),
         priors=tuple(round(place.action.prior, DECIMALS) for place in places),
-        ties=_ties(places),
+        ranks=_ranks(places),
+        doubtful=frozenset(_where([place.action.new for place in places])),
         pairs=tuple((place.action, channel) for place in places),
         exempt=_where([place.spared is not None for place in places]),
         odd=odd,
@@ -192,12 +195,13 @@ def _consents(places: Sequence[Place]) -> tuple[tuple[str, bool, tuple[int, ...]
     return tuple((*key, tuple(numbers)) for key, numbers in found.items())
 
 
-def _ties(places: Sequence[Place]) -> tuple[tuple[bool, int], ...]:
-    """Whether it is not mandatory, and its place by purpose, group and name."""
-
+def _ranks(places: Sequence[Place]) -> tuple[tuple[float, float, bool, int], ...]:
     def key(at: int) -> tuple[str, str, str]:
         action = places[at].action
         return action.purpose, action.group, action.name
 
-    ranks = {at: rank for rank, at in enumerate(sorted(range(len(places)), key=key))}
-    return tuple((not place.action.mandatory, ranks[at]) for at, place in enumerate(places))
+    ties = {at: rank for rank, at in enumerate(sorted(range(len(places)), key=key))}
+    return tuple(
+        (one.minimum_propensity, one.minimum_priority, not one.mandatory, ties[at])
+        for at, one in enumerate(place.action for place in places)
+    )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from engine.catalog import ContactPolicy, Scope
-from engine.counting import in_order, may_reach, meant, once_each, subject
+from engine.counting import in_order, may_reach, meant, once_each, subject, tally
 from engine.history import IGNORE, ignored_at
 from engine.moment import Moment
 from engine.shelf import Place
@@ -50,6 +50,8 @@ def silent(moment: Moment) -> Mapping[str, Mapping[str, datetime]]:
 
 def _silent(moment: Moment) -> Mapping[str, Mapping[str, datetime]]:
     silent: dict[str, dict[str, datetime]] = {}
+    if not moment.snapshot.contacts and not moment.snapshot.circles:
+        return silent
     for policy in moment.bundle.policies:
         channels = policy.reach.channels
         if (not channels or moment.channel in channels) and _may_silence(policy, moment):
@@ -95,11 +97,13 @@ def _happened(policy: ContactPolicy, moment: Moment) -> Iterator[tuple[int, Cont
     means = meant(policy, moment)
     kinds = once_each(frozenset(_KINDS[one] for one in policy.outcomes if one in _KINDS))
     answers = policy.outcomes - {IGNORE}
-    for one in moment.contacts(policy.scope):
-        if (one.kind in kinds or (one.outcome and one.outcome in answers)) and means(one):
+    for one in tally(policy.scope, moment).of(kinds, answers):
+        if means(one):
             yield one.at, one
     if IGNORE in policy.outcomes:
-        yield from (found for found in _ignored(policy.scope, moment) if means(found[1]))
+        for found in _ignored(policy.scope, moment):
+            if means(found[1]):
+                yield found
 
 
 def _ignored(scope: Scope, moment: Moment) -> Sequence[tuple[int, Contact]]:

@@ -96,7 +96,11 @@ def _span(moment: Moment) -> tuple[int, datetime] | None:
     remembered = moment.snapshot.session
     started = milliseconds(remembered.started) if remembered else None
     last = milliseconds(remembered.last) if remembered else None
-    for at in sorted(one.at for one in moment.snapshot.contacts if one.kind in _PRESENT):
+    present = [one.at for one in moment.snapshot.contacts if one.kind in _PRESENT]
+    latest = max(present if last is None else [last, *present], default=None)
+    if latest is None or moment.now >= from_milliseconds(latest) + idle:
+        return None
+    for at in sorted(present):
         if last is None or at - last >= wait:
             started = at
         last = at if last is None else max(last, at)
