@@ -93,7 +93,7 @@ def _exemptions(funnel: Funnel, filled: Filled) -> tuple[str, ...]:
     """Which offered action passed which guard because of its class: `action: limit:name`."""
     return tuple(
         f"{place.action.name} ({place.action.exempt}): {rule}"
-        for place in funnel.places
-        if place.spared is not None and place.action.name in filled.shown
+        for place in funnel.display.spared
+        if place.action.name in filled.shown
         for rule in guards.exemptions(place, funnel.moment)
     )

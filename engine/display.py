@@ -30,6 +30,7 @@ class Display:
     ruled: tuple[Place, ...]
     margined: tuple[Place, ...]
     unsure: tuple[Place, ...]
+    spared: tuple[Place, ...]
     said: Mapping[str, str]
     fixed: Mapping[tuple[str, str], Treatment | None]
     """By action and placement, the treatments that don't depend on the customer."""
@@ -84,6 +85,7 @@ def _display(bundle: Bundle, request: Request, names: Sequence[str], tone: str |
         ruled=tuple(one for one in places if one.hurdles),
         margined=tuple(one for one in places if may_miss_floors(one.action, bundle.margin_floors)),
         unsure=tuple(one for one in places if one.action.name not in sure),
+        spared=tuple(one for one in places if one.spared is not None),
         said={name: one.id if one else "" for name, one in sure.items()},
         fixed=dict(_fixed(places, names, tone)),
         lasting=frozenset(id(drop) for place in places for drop in place.lasting),

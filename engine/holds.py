@@ -19,7 +19,7 @@ def commercial(purpose: str, tags: Collection[str]) -> bool:
 
 def in_force(holds: Iterable[Hold], now: datetime) -> tuple[Hold, ...]:
     """The holds that have not passed their end."""
-    return tuple(hold for hold in holds if hold.until is None or hold.until > now)
+    return tuple([hold for hold in holds if hold.until is None or hold.until > now])
 
 
 def covers(hold: Hold, purpose: str, tags: Collection[str]) -> bool:

@@ -43,6 +43,7 @@ _NO_PARTS: Mapping[str, Any] = {
     "levers": {},
 }
 _CONTACT = ("id", "kind", "at", "channel", "action", "group", "purpose", "outcome")
+_NONE: tuple[tuple[Any, ...], ...] = ((),) * 8
 _contact_row = attrgetter(*_CONTACT)
 
 
@@ -110,12 +111,9 @@ def outcome_laid_out(outcome: Outcome, channel: str) -> dict[str, Any]:
             stopped.append(None)
             continue
         text = texts.get(id(drop)) or drop_text(drop)
-        at = table.get(text)
-        if at is None:
-            at = table[text] = len(table)
-        stopped.append(at)
+        stopped.append(table.setdefault(text, len(table)))
     rows = outcome.rows
-    levers = {row[1]: row[6] for row in rows if row[6]}
+    _, names, _, weights, values, factors, levers, _ = zip(*rows, strict=True) if rows else _NONE
     return {
         "asked": plan.asked,
         **_odd(outcome, channel),
@@ -126,10 +124,10 @@ def outcome_laid_out(outcome: Outcome, channel: str) -> dict[str, Any]:
             smoothed=None if outcome.smoothed == outcome.models else outcome.smoothed,
             propensity=None if outcome.final == outcome.smoothed else outcome.final,
             priority=outcome.priorities,
-            value=[row[4] for row in rows],
-            context_weight=[row[3] for row in rows],
-            lever=[row[5] for row in rows],
-            levers=levers,
+            value=values,
+            context_weight=weights,
+            lever=factors,
+            levers={name: said for name, said in zip(names, levers, strict=True) if said},
         ),
     }
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from engine.catalog import Bundle
 from engine.expressions import DEEPEST, SEGMENT, VALUE
@@ -96,11 +97,11 @@ class Names(dict[str, Scalar]):
 
     def __missing__(self, name: str) -> Scalar:
         self[name] = None  # what needs itself is unknown
-        root, _, rest = name.partition(".")
-        find = ROOTS.get(root)
-        if find is not None:
-            self[name] = find(self, rest)
-        return self[name]
+        find, rest = _way(name)
+        if find is None:
+            return None
+        found = self[name] = find(self, rest)
+        return found
 
     def score(self, model: str) -> Scalar:
         """The score of a model."""
@@ -171,6 +172,13 @@ class Names(dict[str, Scalar]):
             contacts = self._snapshot.contacts
             self._past = Past(contacts, self._request.now, bundle.answers_within)
         return self._past.times(question.verb, *meant, question.days)
+
+
+@lru_cache(maxsize=4_096)
+def _way(name: str) -> tuple[Callable[[Names, str], Scalar] | None, str]:
+    """How a name is found that is no feature: what finds it, and of what."""
+    root, _, rest = name.partition(".")
+    return ROOTS.get(root), rest
 
 
 def _part(journey: JourneyState, part: str, now: datetime) -> Scalar:

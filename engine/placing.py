@@ -36,7 +36,7 @@ class Filled:
     ) -> None:
         """Offers more; `reserves` is what all of the decision takes with them."""
         self.placements[placement] = (*self.placements[placement], *offers)
-        self.shown.update(offer.action for offer in offers)
+        self.shown.update([offer.action for offer in offers])
         self.reserves = reserves
 
 
@@ -108,13 +108,14 @@ class _Shelf:
         self._terms = terms.get(placement.name) or terms.get("*") or _ANY
 
     def fill(self) -> None:
+        filled, name, limit = self._filled, self._placement.name, self._placement.limit
         for at in range(len(self._ordered)):
-            one = self._ordered[at]
-            if len(self._offers) >= self._placement.limit:
+            if len(filled.placements[name]) >= limit:
                 break
+            one = self._ordered[at]
             package = self._package(one)
             if isinstance(package, Drop):
-                self._filled.drops.setdefault(one.action.name, package)
+                filled.drops.setdefault(one.action.name, package)
             elif package is not None:
                 self._put(package, self._selection(at))
 
@@ -129,6 +130,8 @@ class _Shelf:
         said = self._fit(one, self._placement.name)
         if said is None:
             return None
+        if self._terms is _ANY and one.place.once("alone", _alone):
+            return _package_as(((one, said),), self._filled.reserves)
         if one.action.only_as_member:
             detail = "it is only offered as part of a package"
             return Drop(stage=Stage.PACKAGE, rule="only_as_member", detail=detail)
@@ -231,6 +234,13 @@ class _Shelf:
             for at, (one, said) in enumerate(package.said)
         ]
         self._filled.add(self._placement.name, offers, package.reserves)
+
+
+def _alone(place: Place) -> bool:
+    """Whether an action needs nothing but a free place: no package, volume or shared limit."""
+    action = place.action
+    together = action.requires or action.brings or action.only_as_member
+    return not (together or place.volumes or contact.shared(place))
 
 
 _offer_as, _package_as = maker(Offer), maker(_Package)

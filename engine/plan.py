@@ -59,7 +59,6 @@ class Plan:
     ranks: tuple[tuple[float, float, bool, int], ...]
     doubtful: frozenset[int]
     pairs: tuple[tuple[Action, str], ...]
-    exempt: tuple[int, ...]
     odd: Mapping[str, str]
     asked: orjson.Fragment
     odd_said: Mapping[str, orjson.Fragment]
@@ -138,7 +137,6 @@ def _plan(bundle: Bundle, channel: str, display: Display) -> Plan:
         ranks=_ranks(places),
         doubtful=frozenset(_where([place.action.new for place in places])),
         pairs=tuple((place.action, channel) for place in places),
-        exempt=_where([place.spared is not None for place in places]),
         odd=odd,
         asked=orjson.Fragment(orjson.dumps([*numbers])),
         odd_said={"said": orjson.Fragment(orjson.dumps(odd))} if odd else {},

@@ -7,10 +7,14 @@ from dataclasses import replace
 from typing import Protocol
 
 from engine.catalog import Action
+from engine.frozen import maker
 from engine.types import Scalar, Scores
 
 DECIMALS = 9
 """Scores are rounded to this before they rank, so that two scoring back ends rank alike."""
+
+
+_scores_as = maker(Scores)
 
 
 class Scorer(Protocol):
@@ -60,7 +64,7 @@ class Recorded:
 
 def merged(customer: Scores, acceptance: Scores, scored: Sequence[str]) -> Scores:
     """Both answers as one, as it is recorded; `scored` names the actions that were asked for."""
-    return Scores(
+    return _scores_as(
         customer={**acceptance.customer, **customer.customer},
         acceptance=acceptance.acceptance,
         evidence=acceptance.evidence,
