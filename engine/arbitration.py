@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.catalog import Action, Bundle, Purpose
+from engine.catalog import Action, Bundle, ContextWeight, Purpose
 from engine.exploration import Chance
 from engine.frozen import maker
 from engine.influence import influences
@@ -75,7 +75,7 @@ weighed_as, ranked_as = maker(Weighed), maker(Ranked)
 def weigh(places: Sequence[Place], moment: Moment) -> list[Weighed]:
     """The worth of each action, the most promising first: by prior x C x V x L, then by name."""
     weights = moment.bundle.context_weights
-    context = in_context(moment, [one.condition(moment.lookup) is True for one in weights])
+    context = in_context(weights, [one.condition(moment.lookup) is True for one in weights])
     influence = influences(moment)
     behind = boosts(places, moment)
     in_force = {*context, *influence}
@@ -114,13 +114,30 @@ def _always(place: Place) -> Weighed | None:
     return _worth(place, own_value(place.action, lambda _: None), place.levers, {})
 
 
-def in_context(moment: Moment, holds: Sequence[bool]) -> Percents:
+def in_context(weights: Sequence[ContextWeight], holds: Sequence[bool]) -> Percents:
     """The context weights, as far as they hold: by target, then by name."""
     added: dict[str, dict[str, float]] = {}
-    for weight, is_so in zip(moment.bundle.context_weights, holds, strict=True):
+    for weight, is_so in zip(weights, holds, strict=True):
         if is_so:
             _add(added.setdefault(weight.target, {}), {f"context:{weight.name}": weight.percent})
     return added
+
+
+def always_in_context(
+    place: Place, context: Percents
+) -> tuple[Weighed | None, Mapping[str, float]]:
+    """The worth of one action in a context, if that is the same for everybody; and the percents."""
+    percents = _listened(context, place.targets)
+    one = always(place)
+    if one is None:
+        return None, percents
+    own = own_value(place.action, lambda _: None)
+    return _worth(place, own, place.levers, percents), percents
+
+
+def of_value_in_context(place: Place, own: float | None, percents: Mapping[str, float]) -> Weighed:
+    """The worth of one action with the percents of a context."""
+    return _worth(place, own, place.levers, percents)
 
 
 def weighed(

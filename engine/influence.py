@@ -25,6 +25,8 @@ def influences(moment: Moment) -> Mapping[str, Mapping[str, float]]:
     if not influencers or not moment.snapshot.reconciled:
         return {}
     answers = _answers(influencers, moment) if moment.snapshot.contacts else ()
+    if not answers and not moment.snapshot.journeys:
+        return {}
     found: dict[str, dict[str, float]] = {}
     for one in influencers:
         since = _reached(one, moment) if one.stage is not None else _answered(one, answers, moment)
@@ -87,6 +89,8 @@ def _answers(
 ) -> list[tuple[datetime, str, Contact]]:
     """The contacts that any influencer waits for, with their times and outcomes."""
     wanted = frozenset[str]().union(*(one.outcomes for one in influencers))
+    if wanted.isdisjoint(tally(Scope.CUSTOMER, moment).counts):
+        return []
     kinds = [kind for kind in _BY_KIND if kind.value in wanted]
     return [
         (datetime.fromtimestamp(contact.at / 1000, UTC), outcome, contact)

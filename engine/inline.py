@@ -96,6 +96,7 @@ class Lines:
         }
         self._written: dict[str, str] = {}
         self._cheap: dict[str, bool] = {}
+        self._listed: dict[str, str] = {}
         self._segments, self._values = segments or {}, values or {}
         self._own: dict[str, Expression] = {}
         self._by_node: dict[type[ast.expr], Callable[[Any], _Part]] = {
@@ -280,12 +281,20 @@ class Lines:
         word = "in" if inside else "not in"
         if part.name and len(texts) in (0, len(set(choices))):
             found = self._text(part) if texts else self._numeric(part.name)
-            wanted = self.constant(frozenset(choices))
+            wanted = self._choices(choices, None)
             source = f"None if {found} is None else {found} {word} {wanted}"
         else:
-            test = self.constant(one_of(choices, inside=inside))
+            test = self._choices(choices, inside)
             source = f"{test}({self._any(part)}, None)"
         return _Part(self.keep(source), Kind.CONDITION)
+
+    def _choices(self, choices: tuple[Scalar, ...], inside: bool | None) -> str:
+        """The same variable for the same choices, or for the same test of them."""
+        key = f"{choices!r} {inside}"
+        if key not in self._listed:
+            every = frozenset(choices) if inside is None else one_of(choices, inside=inside)
+            self._listed[key] = self.constant(every)
+        return self._listed[key]
 
     def _choice(self, node: ast.IfExp) -> _Part:
         condition = self._condition(self._part(node.test)).said

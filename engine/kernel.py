@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from engine import arbitration, contact, eligibility, exploration, guards, policies, session
-from engine.arbitration import Ranked, ranked_as, weighed_as
+from engine.arbitration import Percents, Ranked, ranked_as, weighed_as
 from engine.catalog import Action
 from engine.exploration import Chance, chance_as
 from engine.funnel import Funnel
@@ -23,7 +23,6 @@ from engine.propensity import DECIMALS
 from engine.types import Arm, Level, Scores
 from engine.volumes import boosts
 
-_NOTHING: Mapping[str, Mapping[str, float]] = {}
 _SCALE = 10.0**DECIMALS
 _EXACT = 1e12
 """Below it a number times `_SCALE` is off by less than a thousandth of one."""
@@ -166,37 +165,42 @@ class Kernel:
 
     def _weigh(self) -> None:
         """The worth of what is left, the most promising first."""
-        moment, places, plan = self._moment, self._places, self.plan
-        drops, known, valued, values = self.drops, plan.rows, plan.valued, self._values
-        left = [at for at, drop in enumerate(drops) if drop is None]
-        context = (
-            arbitration.in_context(moment, self._weights) if True in self._weights else _NOTHING
-        )
+        moment, places, plan, drops = self._moment, self._places, self.plan, self.drops
+        known, valued, values = plan.rows, plan.valued, self._values
+        context = plan.context(self._weights)
         influence = influences(moment)
         behind = boosts([places[at] for at in plan.boosted if drops[at] is None], moment)
-        if context or influence or behind:
-            in_force = {*context, *influence}
-            special = [
-                at
-                for at in left
-                if not in_force.isdisjoint(places[at].targets) or places[at].action.name in behind
-            ]
-            rows = [
-                row(at, arbitration.weighed(places[at], self._own(at), context, influence, behind))
-                for at in special
-            ]
-            if special:
-                apart = {*special}
-                left = [at for at in left if at not in apart]
-        else:
-            rows = list[Row]()
-        for at in left:
+        special = self._special(influence, behind) if influence or behind else ()
+        rows: list[Row] = []
+        for at, drop in enumerate(drops):
+            if drop is not None:
+                continue
+            if at in special:
+                own, percents = self._own(at), context.percents
+                weighed = arbitration.weighed(places[at], own, percents, influence, behind)
+                rows.append(row(at, weighed))
+                continue
             one = known[at]
-            if one is None:
+            if at in context.places:
+                one, percents = context.places[at]
+                if one is None:
+                    own = values[valued[at]]
+                    one = row(at, arbitration.of_value_in_context(places[at], own, percents))
+            elif one is None:
                 one = row(at, arbitration.of_value(places[at], values[valued[at]]))
             rows.append(one)
         rows.sort()
         self.rows = rows
+
+    def _special(self, influence: Percents, behind: Mapping[str, float]) -> set[int]:
+        """Whom an influencer touches, or a volume that is behind its minimum."""
+        found = {self.plan.numbers[name] for name in behind}
+        if influence:
+            touched = influence.keys()
+            for at, place in enumerate(self._places):
+                if not touched.isdisjoint(place.targets):
+                    found.add(at)
+        return found
 
     def _own(self, at: int) -> float | None:
         """What an action says its value is."""

@@ -220,6 +220,12 @@ class _Shelf:
         return free and self._fit(one, self._placement.name) is not None
 
     def _put(self, package: _Package, selection: float) -> None:
+        if len(package.said) == 1:
+            one, said = package.said[0]
+            rank = len(self._offers) + 1
+            only = offer(one, said, rank, self._moment, selection=selection)
+            self._filled.add(self._placement.name, (only,), package.reserves)
+            return
         leader = package.said[0][0].action.name
         first = len(self._offers) + 1
         offers = [

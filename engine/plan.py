@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import orjson
 
 from engine import arbitration, holds
-from engine.arbitration import Weighed
-from engine.catalog import Action, Bundle
+from engine.arbitration import Percents, Weighed
+from engine.catalog import Action, Bundle, ContextWeight
 from engine.display import Display
 from engine.propensity import DECIMALS
 from engine.shelf import Place
@@ -21,6 +21,18 @@ Row = tuple[float, str, int, float, float, float, Mapping[str, float], float]
 """What an action is worth: what it promises (negative), its name and number, C, V, L, the levers
 by name, and C x V x L. Rows in order are the most promising first.
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The context weights that hold, in percent by target and name; and for each place that they
+    touch its row, unless its value depends on the customer, and its own percents.
+    """
+
+    percents: Percents
+    places: Mapping[int, tuple[Row | None, Mapping[str, float]]]
+
+
 _Covered = dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[int, ...]]
 
 
@@ -64,6 +76,10 @@ class Plan:
     odd_said: Mapping[str, orjson.Fragment]
     texts: Mapping[int, bytes]
     _covered: _Covered = field(init=False, default_factory=_Covered, compare=False, repr=False)
+    weights: tuple[ContextWeight, ...]
+    _contexts: dict[tuple[bool, ...], Context] = field(
+        init=False, default_factory=dict[tuple[bool, ...], Context], compare=False, repr=False
+    )
     _barred: dict[Level, frozenset[int]] = field(
         init=False, default_factory=dict[Level, frozenset[int]], compare=False, repr=False
     )
@@ -81,6 +97,24 @@ class Plan:
                 if holds.covering((hold,), place.action)
             )
         return found
+
+    def context(self, holds: tuple[bool, ...]) -> Context:
+        """What each place is worth where these context weights hold, of those that they touch."""
+        found = self._contexts.get(holds)
+        if found is None:
+            if len(self._contexts) >= _MOST:
+                self._contexts.clear()
+            found = self._contexts[holds] = self._in_context(holds)
+        return found
+
+    def _in_context(self, holds: tuple[bool, ...]) -> Context:
+        context = arbitration.in_context(self.weights, holds)
+        found: dict[int, tuple[Row | None, Mapping[str, float]]] = {}
+        for at, place in enumerate(self.display.places):
+            if not context.keys().isdisjoint(place.targets):
+                one, percents = arbitration.always_in_context(place, context)
+                found[at] = (_row(at, one), percents)
+        return Context(percents=context, places=found)
 
     def barred(self, level: Level) -> frozenset[int]:
         """Who may not be offered at a level."""
@@ -137,6 +171,7 @@ def _plan(bundle: Bundle, channel: str, display: Display) -> Plan:
         ranks=_ranks(places),
         doubtful=frozenset(_where([place.action.new for place in places])),
         pairs=tuple((place.action, channel) for place in places),
+        weights=bundle.context_weights,
         odd=odd,
         asked=orjson.Fragment(orjson.dumps([*numbers])),
         odd_said={"said": orjson.Fragment(orjson.dumps(odd))} if odd else {},

@@ -10,7 +10,7 @@ from engine.catalog import Bundle, MarginFloor
 from engine.eligibility import Hurdle
 from engine.exclusions import floor_drops, may_miss_floors
 from engine.inline import Lines
-from engine.logic import Lookup
+from engine.logic import Lookup, number
 from engine.rules import Expression
 from engine.shelf import Place
 from engine.types import Drop
@@ -54,9 +54,11 @@ def rules(place: Place) -> Sequence[Hurdle]:
 
 def floors(place: Place, bundle: Bundle) -> Sequence[MarginFloor]:
     """The margin floors that an action may miss."""
-    if not may_miss_floors(place.action, bundle.margin_floors):
+    margin = place.action.margin
+    if margin is None or not may_miss_floors(place.action, bundle.margin_floors):
         return ()
-    return bundle.margin_floors
+    fixed = None if margin.names else number(margin(lambda _: None))
+    return tuple(one for one in bundle.margin_floors if fixed is None or fixed < one.floor)
 
 
 class _Writer:
@@ -67,7 +69,7 @@ class _Writer:
 
     def stopped(self, place: Place) -> str:
         """What stops a place, asked in order: a chain of `drop if ... else`, None at its end."""
-        steps = [self._step(place, number) for number in range(len(rules(place)))]
+        steps = [self._step(place, at) for at in range(len(rules(place)))]
         steps += [self._floor(place, floor) for floor in floors(place, self._bundle)]
         return " ".join([*steps, "None"])
 
@@ -87,8 +89,8 @@ class _Writer:
         """All that stops anything."""
         return tuple(one for one in self.lines.constants.values() if isinstance(one, Drop))
 
-    def _step(self, place: Place, number: int) -> str:
-        rule, one = place.action.rules[number], rules(place)[number]
+    def _step(self, place: Place, at: int) -> str:
+        rule, one = place.action.rules[at], rules(place)[at]
         failed, unknown = self.lines.constant(one.failed), self.lines.constant(one.unknown)
         asked = said = self.said(rule.condition)
         if not self.lines.cheap(rule.condition):
