@@ -10,9 +10,10 @@ from typing import cast
 from engine.catalog import Bundle, ContactLimit
 from engine.counting import (
     SENT,
+    Needs,
     Times,
     in_order,
-    may_reach,
+    in_reach,
     meant,
     once_each,
     subject,
@@ -92,9 +93,7 @@ def _full(moment: Moment) -> Mapping[str, Mapping[str, datetime]]:
     full: dict[str, dict[str, datetime]] = {}
     if not moment.snapshot.contacts and not moment.snapshot.circles:
         return full
-    for limit in _binding(moment.bundle, moment.channel):
-        if not may_reach(limit.maximum, limit.kinds, limit, moment):
-            continue
+    for limit in in_reach(_binding(moment.bundle, moment.channel), moment):
         for name, times in counted(limit, moment).items():
             if len(times) >= limit.maximum:
                 last_too_many = from_milliseconds(times[-limit.maximum])
@@ -103,10 +102,10 @@ def _full(moment: Moment) -> Mapping[str, Mapping[str, datetime]]:
     return full
 
 
-_bindings: dict[tuple[int, str], tuple[Bundle, tuple[ContactLimit, ...]]] = {}
+_bindings: dict[tuple[int, str], tuple[Bundle, tuple[Needs[ContactLimit], ...]]] = {}
 
 
-def _binding(bundle: Bundle, channel: str) -> tuple[ContactLimit, ...]:
+def _binding(bundle: Bundle, channel: str) -> tuple[Needs[ContactLimit], ...]:
     """The limits that are for anything on a channel: places leave out the others. Kept, too."""
     kept = _bindings.get((id(bundle), channel))
     if kept is None or kept[0] is not bundle:
@@ -114,7 +113,7 @@ def _binding(bundle: Bundle, channel: str) -> tuple[ContactLimit, ...]:
             _bindings.clear()
         in_page = bundle.channels[channel].in_page
         found = tuple(
-            limit
+            Needs(limit, limit.maximum, tuple(limit.kinds))
             for limit in bundle.limits
             if (not limit.reach.channels or channel in limit.reach.channels)
             and not (in_page and limit.kinds <= SENT)

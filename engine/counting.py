@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from operator import attrgetter
+from typing import Generic, TypeVar
 
 from engine.catalog import Action, ContactLimit, ContactPolicy, Scope
 from engine.moment import Moment
 from engine.types import Contact, ContactKind
 
+Term = TypeVar("Term", ContactLimit, ContactPolicy)
 Times = Mapping[str, Sequence[int]]
 """When something happened, in milliseconds since 1970 and in order, by what counts together."""
 SENT = frozenset({ContactKind.DISPATCH, ContactKind.DELIVERY})
@@ -123,25 +126,38 @@ def tally(scope: Scope, moment: Moment) -> Tally:
     """The contacts of one scope."""
     if scope is not Scope.CUSTOMER and scope.value not in moment.snapshot.circles:
         scope = Scope.CUSTOMER
-    return moment.once(_TALLIES[scope], lambda now: Tally(now.contacts(scope)))
+    key = _TALLIES[scope]
+    found = moment.found.get(key)
+    return found or moment.once(key, lambda now: Tally(now.contacts(scope)))
 
 
-def may_reach(
-    number: int, what: Iterable[str], term: ContactLimit | ContactPolicy, moment: Moment
-) -> bool:
-    """Whether so many contacts of these kinds or outcomes may count together for a term.
+@dataclass(frozen=True, slots=True)
+class Needs(Generic[Term]):
+    """How many contacts of these kinds, or with these outcomes, a term takes notice of."""
 
-    A quick look at what never comes near: what it denies need not be counted.
+    term: Term
+    number: int
+    words: tuple[str, ...]
+
+
+def in_reach(needs: Iterable[Needs[Term]], moment: Moment) -> list[Term]:
+    """The terms for which so many contacts may count together.
+
+    A quick look at what never comes near: what it leaves out need not be counted.
     """
-    found = tally(term.scope, moment)
-    purposes, left = term.reach.purposes, number
-    counts = found.counts
-    for word in what:
-        if word in counts:
-            left -= counts[word]
-    if left > 0 or (purposes and purposes.isdisjoint(found.purposes)):
-        return False
-    return number <= 1 or found.most(term.per) >= number
+    found: list[Term] = []
+    for one in needs:
+        term, left = one.term, one.number
+        there = tally(term.scope, moment)
+        counts, purposes = there.counts, term.reach.purposes
+        for word in one.words:
+            if word in counts:
+                left -= counts[word]
+        if left > 0 or (purposes and purposes.isdisjoint(there.purposes)):
+            continue
+        if one.number <= 1 or there.most(term.per) >= one.number:
+            found.append(term)
+    return found
 
 
 def once_each(kinds: frozenset[ContactKind]) -> frozenset[ContactKind]:

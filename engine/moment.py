@@ -23,7 +23,7 @@ class Moment:
 
     `lookup` finds every name that expressions use; `held` are the holds in force, `session` the one
     that still goes on. `journey` is the id of the journey that asks, if one does. `sending` is true
-    where a message is about to leave, false where a decision is made.
+    where a message is about to leave, false where a decision is made. `found` is what `once` found.
     """
 
     bundle: Bundle
@@ -36,15 +36,15 @@ class Moment:
     session: Session | None = None
     journey: str = ""
     sending: bool = False
-    _found: dict[str, Any] = field(
+    found: dict[str, Any] = field(
         init=False, default_factory=dict[str, Any], compare=False, repr=False
     )
 
     def once(self, key: str, work: Callable[[Moment], Found]) -> Found:
         """What `work` finds at this moment, done once for all actions; `key` is its own."""
-        if key not in self._found:
-            self._found[key] = work(self)
-        return self._found[key]
+        if key not in self.found:
+            self.found[key] = work(self)
+        return self.found[key]
 
     @property
     def in_page(self) -> bool:

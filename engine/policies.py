@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from engine.catalog import ContactPolicy, Scope
-from engine.counting import in_order, may_reach, meant, once_each, subject, tally
+from engine.catalog import Bundle, ContactPolicy, Scope
+from engine.counting import Needs, in_order, in_reach, meant, once_each, subject, tally
 from engine.history import IGNORE, ignored_at
 from engine.moment import Moment
 from engine.shelf import Place
@@ -52,13 +52,38 @@ def _silent(moment: Moment) -> Mapping[str, Mapping[str, datetime]]:
     silent: dict[str, dict[str, datetime]] = {}
     if not moment.snapshot.contacts and not moment.snapshot.circles:
         return silent
-    for policy in moment.bundle.policies:
-        channels = policy.reach.channels
-        if (not channels or moment.channel in channels) and _may_silence(policy, moment):
-            found = dict(_silences(policy, moment))
-            if found:
-                silent[policy.name] = found
+    for policy in in_reach(_listening(moment.bundle, moment.channel), moment):
+        found = dict(_silences(policy, moment))
+        if found:
+            silent[policy.name] = found
     return silent
+
+
+_heard: dict[tuple[int, str], tuple[Bundle, tuple[Needs[ContactPolicy], ...]]] = {}
+_MOST = 64
+
+
+def _listening(bundle: Bundle, channel: str) -> tuple[Needs[ContactPolicy], ...]:
+    """The policies that are for anything on a channel. Kept for the bundles in use."""
+    kept = _heard.get((id(bundle), channel))
+    if kept is None or kept[0] is not bundle:
+        if len(_heard) >= _MOST:
+            _heard.clear()
+        found = tuple(
+            _needs(one)
+            for one in bundle.policies
+            if not one.reach.channels or channel in one.reach.channels
+        )
+        kept = _heard[id(bundle), channel] = (bundle, found)
+    return kept[1]
+
+
+def _needs(policy: ContactPolicy) -> Needs[ContactPolicy]:
+    """What was said and ignored counts for both where a policy asks for both."""
+    if IGNORE not in policy.outcomes:
+        return Needs(policy, policy.times, tuple(policy.outcomes))
+    least = policy.times if len(policy.outcomes) == 1 else (policy.times + 1) // 2
+    return Needs(policy, least, (*policy.outcomes, *_WAITING))
 
 
 def _silences(policy: ContactPolicy, moment: Moment) -> Iterator[tuple[str, datetime]]:
@@ -66,14 +91,6 @@ def _silences(policy: ContactPolicy, moment: Moment) -> Iterator[tuple[str, date
         end = _latest_end(policy, times, moment)
         if end is not None:
             yield name, end
-
-
-def _may_silence(policy: ContactPolicy, moment: Moment) -> bool:
-    """A quick look. What was said and ignored counts for both where a policy asks for both."""
-    if IGNORE not in policy.outcomes:
-        return may_reach(policy.times, policy.outcomes, policy, moment)
-    least = policy.times if len(policy.outcomes) == 1 else (policy.times + 1) // 2
-    return may_reach(least, (*policy.outcomes, *_WAITING), policy, moment)
 
 
 def _latest_end(policy: ContactPolicy, times: Sequence[int], moment: Moment) -> datetime | None:
