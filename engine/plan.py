@@ -13,7 +13,7 @@ from engine.catalog import Action, Bundle, ContextWeight
 from engine.display import Display
 from engine.propensity import DECIMALS
 from engine.shelf import Place
-from engine.sieve import Sift, sieve
+from engine.sieve import Sieve, Sift, sieve
 from engine.types import Drop, Hold, Level
 
 _MOST = 256
@@ -147,7 +147,7 @@ def plan(bundle: Bundle, channel: str, display: Display) -> Plan:
 def _plan(bundle: Bundle, channel: str, display: Display) -> Plan:
     places = display.places
     numbers = {place.action.name: at for at, place in enumerate(places)}
-    sifting = sieve(bundle, places)
+    sifting = _sieve(bundle, channel, places)
     lasting = (*sifting.drops, *(drop for place in places for drop in place.lasting))
     said = ((name, said) for name, said in display.said.items())
     odd = {name: treatment for name, treatment in said if treatment != f"{name}.{channel}"}
@@ -183,6 +183,20 @@ def drop_text(drop: Drop) -> bytes:
     """A drop as it stands in a record: stage, rule, words, and until when if that is known."""
     until = () if drop.until is None else (drop.until,)
     return orjson.dumps((drop.stage, drop.rule, drop.detail, *until))
+
+
+_sieves: dict[tuple[int, str, tuple[str, ...]], tuple[Bundle, Sieve]] = {}
+
+
+def _sieve(bundle: Bundle, channel: str, places: Sequence[Place]) -> Sieve:
+    """The same for all placements and tones: writing one takes a while. Kept, too."""
+    key = (id(bundle), channel, tuple(place.action.name for place in places))
+    kept = _sieves.get(key)
+    if kept is None or kept[0] is not bundle:
+        if len(_sieves) >= _MOST:
+            _sieves.clear()
+        kept = _sieves[key] = (bundle, sieve(bundle, places))
+    return kept[1]
 
 
 def row(at: int, one: Weighed) -> Row:
