@@ -45,7 +45,8 @@ def test_every_part_of_the_funnel_has_something_to_do(tmp_path: Path, example: B
     for bundle in (example, bundle_of(write_generated(tmp_path / "bundle", 24))):
         parts = (bundle.limits, bundle.policies, bundle.holds, bundle.volumes)
         assert all(parts)
-        assert bundle.exploration.thompson
+        terms = bundle.exploration
+        assert terms.control_percent and terms.smoothing_evidence and terms.mature_positives
         assert any(action.rules for action in bundle.actions.values())
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from engine.catalog import ContactLimit, Influencer, Period, Scope, Window, Zone
 from engine.contact import LONGEST_WINDOW, horizon, limited
 from engine.ledger import Ledger
+from engine.ledger.contacts import known_as
 from engine.ledger.sends import Sender, SendStatus
 from engine.types import Contact, ContactKind, Stage
 from engine.windows import MILLISECOND
@@ -365,7 +366,7 @@ async def agrees(ledger: Ledger, case: Case) -> None:
     action = an_action(case.name, purpose=case.purpose, group=case.group)
     bundle = a_bundle(action, limits=case.limits)
     kept = (await ledger.state(customer)).contacts
-    others = [contact for contact in kept if contact.id != own]
+    others = [contact for contact in kept if contact.id != known_as(own)]
     moment = a_moment(bundle, *others, channel=case.channel)
     promised = limited(on_channel(bundle, action, case.channel), moment)
 
