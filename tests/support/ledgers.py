@@ -40,7 +40,7 @@ async def opened(data_dir: Path, redis_url: str) -> AsyncGenerator[Ledger]:
 
 def standing_at(ledger: Ledger, at: datetime) -> Ledger:
     """The ledger with a clock that stands still, for messages and contacts at fixed times."""
-    ledger.site = replace(ledger.site, clock=Clock(anchor=at.timestamp(), lapse=1e-12))
+    ledger.site = replace(ledger.site, clock=Clock(anchor=at.timestamp(), lapse=1e-15))
     return ledger
 
 
