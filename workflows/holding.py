@@ -90,20 +90,24 @@ class Holding(Waiting):
         def covers(hold: HeldBy) -> bool:
             return bool(set(purposes) & set(hold.purposes) or set(tags) & set(hold.tags))
 
-        while holds := [hold for hold in await self._holds() if covers(hold)]:
+        found = await self._holds()
+        while holds := [hold for hold in found if covers(hold)]:
             if (until and self.now >= until) or self._inbox.has(unless):
                 return False
             if await self._wait_out([hold.id for hold in holds], until, unless):
                 return False
+            found = await self._holds_now()
         return True
 
     # Inside
 
     async def _released(self, names: Collection[str], until: datetime | None) -> bool:
         """Wait until none of these holds is in force; False if one still is at `until`."""
-        while left := sorted({hold.id for hold in await self._holds()} & set(names)):
+        found = await self._holds()
+        while left := sorted({hold.id for hold in found} & set(names)):
             if (until and self.now >= until) or await self._wait_out(left, until, ()):
                 return False
+            found = await self._holds_now()
         return True
 
     async def _wait_out(
@@ -118,6 +122,10 @@ class Holding(Waiting):
         )
         self._inbox.first((steps.HOLD_RELEASED,))
         return skipped
+
+    async def _holds_now(self) -> tuple[HeldBy, ...]:
+        """After a wait: it ends the workflow task, so that the timer of that wait ends with it."""
+        return await calls.insist(steps.HOLDS, self.opening.customer, tuple[HeldBy, ...])
 
     async def _holds(self) -> tuple[HeldBy, ...]:
         return await calls.at_once(steps.HOLDS, self.opening.customer, tuple[HeldBy, ...])
