@@ -72,6 +72,7 @@ class Complaint(Journey):
     """One complaint of one customer, from its opening to the end of its cool-down."""
 
     hears = (OPENED, REOPENED, RESOLVED)
+    ladder = (MANAGER,)
 
     @workflow.run
     async def run(self, opening: Opening) -> Ending:

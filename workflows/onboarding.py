@@ -79,6 +79,7 @@ class Onboarding(Journey):
     """The onboarding of one customer."""
 
     hears = (MILESTONE,)
+    ladder = (LEAD,)
 
     @workflow.run
     async def run(self, opening: Opening) -> Ending | None:

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from engine.errors import InvalidInput, Unavailable
 from tests.support.walks import DAY, DESK, HEAD, LEAD, WALKS
+from workflows.complaint import MANAGER
 from workflows.interventions import Intervention, InterventionRefused, UnknownJourney, intervene
 from workflows.search_attributes import ATTENTION, DUE, OWNER
 from workflows.testing import Act, Customer, FakeOutcome, World, a_world
@@ -178,6 +179,15 @@ async def test_a_complaint_opened_again_while_it_is_cancelled_is_not_lost(world:
     assert customer.held == ["complaint:3"]
     await customer.delivered(reopened)
     assert (await customer.in_stage("complaint:3", "open")).stage == "open"
+
+
+async def test_an_operator_may_escalate_a_complaint_before_its_promise_slips(world: World) -> None:
+    customer = world.customer()
+    await customer.has("complaint.opened", case="5")
+    await customer.in_stage("complaint:5", "open")
+    assert (await customer.operator("complaint:5", Act.ESCALATE)).owner == MANAGER
+    await customer.has("complaint.opened", case="5")
+    assert (await customer.in_stage("complaint:5", "open")).owner == MANAGER
 
 
 async def test_paused_it_can_be_cancelled(world: World) -> None:
