@@ -15,18 +15,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import shutil
-import sysconfig
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
-from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
 from temporalio.client import Client, WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
@@ -43,7 +38,7 @@ from workflows.fakes import FakeBook, FakeEngine, FakeOutcome, FakePost, Stocked
 from workflows.life import journey_id
 from workflows.orders import Act, Intervention
 from workflows.routing import hand_over, hold_for
-from workflows.search_attributes import TYPES
+from workflows.skipping import time_skipping, unlocked
 from workflows.steps import Ending, Heard, Progress
 from workflows.worker import JOURNEYS, worker
 
@@ -61,13 +56,6 @@ QUERY_PATIENCE = timedelta(seconds=1)
 ANSWERS_LATER = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 """A time-skipping Temporal may refuse a workflow task over which time was skipped: its repetition
 waits for the clock."""
-
-
-def binary(name: str) -> str:
-    """A program of the virtual environment."""
-    found = shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name)
-    assert found, f"{name} is not installed: run `make setup`"
-    return found
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,16 +102,6 @@ class World:
     async def pass_time(self, wait: timedelta) -> None:
         """Let stack time pass, and everything that becomes due happen."""
         await self.env.sleep(self.site.clock.wall_seconds(wait))
-
-    @asynccontextmanager
-    async def time_flies(self) -> AsyncGenerator[None]:
-        """Time runs from one due moment to the next for as long as the block lasts."""
-        service = self.client.test_service
-        await service.unlock_time_skipping(UnlockTimeSkippingRequest())
-        try:
-            yield
-        finally:
-            await service.lock_time_skipping(LockTimeSkippingRequest())
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Give the worker a moment until something is so."""
@@ -196,7 +174,7 @@ class Customer:
 
     async def ending(self, name: str) -> Ending:
         """How a journey ends, with time running as fast as it can until then."""
-        async with asyncio.timeout(PATIENCE_SECONDS), self.world.time_flies():
+        async with asyncio.timeout(PATIENCE_SECONDS), unlocked(self.world.client):
             return await self.journey(name).result()
 
     async def progress(self, name: str) -> Progress:
@@ -301,18 +279,10 @@ async def a_world(
     *, journeys: Sequence[type] = JOURNEYS, lapse: float = 1.0
 ) -> AsyncGenerator[World]:
     """A time-skipping Temporal with a worker of these journeys, both ended with the block."""
-    env = await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=binary("temporal-test-server"),
-        data_converter=pydantic_data_converter,
-    )
-    try:
-        add = AddSearchAttributesRequest(namespace=env.client.namespace, search_attributes=TYPES)
-        await env.client.operator_service.add_search_attributes(add)
+    async with time_skipping() as env:
         world = await on(env, lapse, journeys)
         async with world.worker():
             yield world
-    finally:
-        await env.shutdown()
 
 
 async def on(

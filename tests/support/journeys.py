@@ -9,7 +9,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from workflows.search_attributes import register
-from workflows.testing import Customer, World, a_world, binary, on
+from workflows.skipping import binary
+from workflows.testing import Customer, World, a_world, on
 
 __all__ = ["Customer", "World", "a_lapsed_world", "a_world"]
 
