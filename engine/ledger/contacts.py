@@ -129,7 +129,7 @@ def known_as(contact_id: str) -> str:
     """The id that a contact has once it was kept: the same, or short for a long one.
 
     >>> known_as("o4711"), known_as("renewal-7590-VHVEG-3")
-    ('o4711', 'b97aaddb65')
+    ('o4711', 'd64a30c851')
     """
     return _id_text(_id_bytes(contact_id))
 
