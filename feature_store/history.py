@@ -4,6 +4,7 @@
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -52,7 +53,9 @@ def _joined(site: Site, labels: pd.DataFrame) -> list[Labelled]:
     names = [f"{view.name}:{feature.name}" for view in known for feature in view.features]
     found = {feature.key for view in known for feature in view.features}
     job = apply(site).get_historical_features(labels, names, full_feature_names=True)
-    frame: Any = job.to_df().sort_values(ENTITY)
+    with warnings.catch_warnings():  # Dask fills in what it knows of partitions the old way
+        warnings.filterwarnings("ignore", "Downcasting object dtype", FutureWarning)
+        frame: Any = job.to_df().sort_values(ENTITY)
     nothing: list[Scalar] = [None] * len(frame)
     columns = {
         key: _values(frame[key.replace(".", "__", 1)], key) if key in found else nothing
