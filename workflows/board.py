@@ -109,8 +109,8 @@ class Board:
         )
         return "\n\n".join(head for head in heads if head)
 
-    def updates(self, posted: Board) -> list[SearchAttributeUpdate[Any]]:
-        """The search attributes that differ from what was posted."""
+    def updates(self, posted: Board, now: datetime) -> list[SearchAttributeUpdate[Any]]:
+        """The search attributes that differ from what was posted; with them, that it moved now."""
         changes: list[SearchAttributeUpdate[Any]] = []
         texts = (
             (search_attributes.STAGE, self.stage, posted.stage),
@@ -126,6 +126,8 @@ class Board:
         if self.due != posted.due:
             due = search_attributes.DUE
             changes.append(due.value_set(self.due) if self.due else due.value_unset())
+        if changes:
+            changes.append(search_attributes.MOVED.value_set(now))
         return changes
 
 

@@ -80,7 +80,8 @@ class Kept:
     """What operators and faults have left behind, for as long as the journey lives.
 
     `reassigned` names the stage whose owner an operator chose, `level` is how often it was
-    escalated, `awaited_by` names the journeys that wait for the end of this one.
+    escalated, `awaited_by` names the journeys that wait for the end of this one, `heeded` are the
+    keys of the latest interventions.
     """
 
     paused: Intervention | None = None
@@ -91,6 +92,7 @@ class Kept:
     aside: tuple[SetAside, ...] = ()
     holds: tuple[Hold, ...] = ()
     awaited_by: tuple[str, ...] = ()
+    heeded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

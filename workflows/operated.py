@@ -17,6 +17,9 @@ from workflows.standing import Standing
 REFUSED = "intervention_refused"
 """The type of the failure that a refused update answers with."""
 
+HEEDED_MAXIMUM = 50
+"""So many interventions are known again when they are sent once more."""
+
 
 Handler = UpdateMethodMultiParam[[Any, Intervention], Progress]
 
@@ -42,6 +45,8 @@ class Operated(Standing):
 
     def refusal(self, act: Act, order: Intervention) -> str:
         """Why an intervention is refused; empty if it is not."""
+        if self._is_heeded(order):
+            return ""
         if not order.author.strip() or not order.because.strip():
             return "say who wants it and why: author and because"
         if self._cancel is not None:
@@ -52,13 +57,21 @@ class Operated(Standing):
         return check(self, order) if check else ""
 
     def intervened(self, act: Act, order: Intervention) -> Progress:
-        """Do what an operator wants; answers where the journey stands then."""
+        """Do what an operator wants, once; answers where the journey stands then."""
+        if self._is_heeded(order):
+            return self.progress()
         order = order.named(act)
         said = self._DOES[act](self, order)
+        if order.key:
+            heeded = (*self._kept.heeded, order.key)[-HEEDED_MAXIMUM:]
+            self._kept = replace(self._kept, heeded=heeded)
         self.say(f"{said} by {order.signed}")
         self._board = self._board.attending(self._kept)
         self._post()
         return self.progress()
+
+    def _is_heeded(self, order: Intervention) -> bool:
+        return bool(order.key) and order.key in self._kept.heeded
 
     # Why an act is refused; "" if it is not
 

@@ -36,13 +36,20 @@ MEANINGS = {
 }
 """What each does, for people."""
 
+TAKES = {Act.REASSIGN: "to", Act.ESCALATE: "to", Act.EXTEND: "until", Act.ANSWER: "choice"}
+"""Which of `to`, `until` and `choice` an act has use for; all others have use for none."""
+
+NEEDS = frozenset({Act.REASSIGN, Act.EXTEND, Act.ANSWER})
+"""The acts that make no sense without it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intervention:
     """What somebody wants done, and why.
 
     `to` is the owner after `reassign` or `escalate`, `until` the deadline after `extend`, `choice`
-    the answer to a question. `act` may be left out where an update is sent by its name.
+    the answer to a question. `act` may be left out where an update is sent by its name. What has
+    the same `key` happens once, however long the journey lives.
     """
 
     author: str
@@ -51,6 +58,7 @@ class Intervention:
     to: str = ""
     until: datetime | None = None
     choice: str = ""
+    key: str = ""
 
     def named(self, act: Act) -> Intervention:
         """The same, as what it was sent as."""

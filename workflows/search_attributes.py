@@ -24,9 +24,11 @@ WAITING_FOR = SearchAttributeKey.for_keyword("WaitingFor")
 ATTENTION = SearchAttributeKey.for_keyword("Attention")
 """What an operator has to look at: `paused`, `set aside` or `failed`."""
 DUE = SearchAttributeKey.for_datetime("Due")
+MOVED = SearchAttributeKey.for_datetime("Moved")
+"""When anything of the above last changed, in the stack's time."""
 
 KEYWORDS = (KIND, CUSTOMER, STAGE, OWNER, WAITING_FOR, ATTENTION)
-TIMES = (DUE,)
+TIMES = (DUE, MOVED)
 """A Temporal on SQLite or PostgreSQL allows ten keywords and three times in all."""
 
 TYPES: Mapping[str, IndexedValueType.ValueType] = {
@@ -52,8 +54,8 @@ async def register(client: Client) -> tuple[str, ...]:
     except RPCError as error:
         raise StackError(
             f"the search attributes of journeys can't be added to the namespace {client.namespace}"
-            f" ({error.message}): add {', '.join(TYPES)} by hand, Due as Datetime, all others as"
-            " Keyword"
+            f" ({error.message}): add {', '.join(TYPES)} by hand, Due and Moved as Datetime, all"
+            " others as Keyword"
         ) from error
 
 

@@ -184,7 +184,7 @@ class Standing:
 
     def _post(self) -> None:
         self._display()
-        changes = self._board.updates(self._posted)
+        changes = self._board.updates(self._posted, self.now)
         if changes:
             workflow.upsert_search_attributes(changes)  # pyright: ignore[reportUnknownMemberType]
         self._posted = self._board

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import pytest_asyncio
 
-from engine.errors import InvalidInput, Unavailable
+from engine.errors import InvalidInput, JourneysUnavailable, Unavailable
 from tests.support.walks import DAY, DESK, HEAD, LEAD, WALKS
 from workflows.complaint import MANAGER
-from workflows.interventions import Intervention, InterventionRefused, UnknownJourney, intervene
+from workflows.interventions import (
+    Intervention,
+    InterventionRefused,
+    UnknownJourney,
+    intervene,
+    look,
+)
 from workflows.search_attributes import ATTENTION, DUE, OWNER
 from workflows.testing import Act, Customer, FakeOutcome, World, a_world
 from workflows.worker import JOURNEYS
@@ -204,6 +211,44 @@ async def test_every_intervention_is_in_the_words_with_author_and_reason(world: 
     assert "noted by olivia (he moves in May)" in details
     standing = await customer.progress(COUNTING)
     assert standing.owner == DESK
+
+
+async def test_what_is_sent_twice_under_one_key_happens_once(world: World) -> None:
+    customer = await a_count(world)
+    journey = customer.journey(COUNTING).id
+    up = Intervention(author="olivia", because="why not", act=Act.ESCALATE)
+    owners = [
+        (await intervene(world.client, journey, up, key=key)).owner for key in ("a", "a", "b", "b")
+    ]
+    assert owners == [LEAD, LEAD, HEAD, HEAD]
+    pause = Intervention(author="olivia", because="why not", act=Act.PAUSE)
+    for _ in range(2):
+        assert (await intervene(world.client, journey, pause, key="c")).paused
+    with pytest.raises(InterventionRefused, match="paused already"):
+        await intervene(world.client, journey, pause, key="d")
+
+
+async def test_one_looks_at_a_journey_and_at_nothing_else(world: World) -> None:
+    customer = await a_count(world)
+    journey = customer.journey(COUNTING).id
+    described, standing = await look(world.client, journey)
+    assert (described.id, standing.stage) == (journey, "counting")
+    with pytest.raises(UnknownJourney):
+        await look(world.client, "counting:nobody")
+
+
+async def test_where_no_worker_answers_one_is_told_so(world: World) -> None:
+    order = Intervention(author="olivia", because="why not", act=Act.NOTE)
+    moment = timedelta(seconds=0.5)
+    customer = world.customer()
+    elsewhere = replace(world, site=replace(world.site, task_queue="nobody-works-here"))
+    await replace(customer, world=elsewhere).starts(COUNTING)
+    for asked in (
+        intervene(world.client, customer.journey(COUNTING).id, order, patience=moment),
+        look(world.client, customer.journey(COUNTING).id, patience=moment),
+    ):
+        with pytest.raises(JourneysUnavailable):
+            await asked
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from tests.support.journeys import Customer, World, a_lapsed_world
 from workflows import steps
+from workflows.interventions import Intervention, intervene
 from workflows.routing import opening, routes
 from workflows.search_attributes import register
 from workflows.testing import Act
@@ -19,6 +20,7 @@ from workflows.testing import Act
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CASE = "complaint:1"
+NOTED = Intervention(author="olivia", because="he moves in May", act=Act.NOTE)
 TWO_DAYS_A_SECOND = 2 * 86_400.0
 
 
@@ -86,6 +88,7 @@ async def test_what_operators_did_outlives_continuing_as_new(world: World) -> No
         until = await world.now() + timedelta(days=60)
         await customer.operator(CASE, Act.EXTEND, until=until)
         await customer.operator(CASE, Act.REASSIGN, to="Rita")
+        await intervene(world.client, customer.journey(CASE).id, NOTED, key="once")
         await customer.operator(CASE, Act.PAUSE)
         await customer.has("complaint.opened", case="1")
         standing = await customer.progress(CASE)
@@ -96,6 +99,8 @@ async def test_what_operators_did_outlives_continuing_as_new(world: World) -> No
                 break
         standing = await customer.in_stage(CASE, "open")
         assert (standing.owner, standing.due) == ("Rita", until)
+        again = await intervene(world.client, customer.journey(CASE).id, NOTED, key="once")
+        assert "noted" not in again.words[-1], "it was noted before"
         await customer.operator(CASE, Act.CANCEL, because="opened by mistake")
         assert (await customer.journey(CASE).result()).ended == "cancelled"
     assert customer.held == []
