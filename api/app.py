@@ -35,6 +35,14 @@ from api.events import Accepts, EventRoutes, EventSent, EventsReply
 from api.explanation_reply import DecisionRecord, ReplayReply, SilencedReply, WhyNotReply
 from api.explanations import Asked, Explanations, Records
 from api.front import DecisionsFirst
+from api.interventions import (
+    Desk,
+    InterventionRequest,
+    InterventionRoutes,
+    JourneyReply,
+    StandingReply,
+    TemporalDesk,
+)
 from api.journeys import (
     JourneyRoutes,
     JourneysReply,
@@ -53,6 +61,7 @@ from api.replaying import Named, bundles_of
 from api.security import BodyLimit, RawPath
 from api.server import listen
 from api.settings import Settings, site
+from api.sweeps import SweepLine, SweepRequest, SweepRoutes
 from api.warming import warm_up
 from engine.catalog import Bundle
 from engine.ledger.site import Site
@@ -73,6 +82,8 @@ SHOWN = (
     HoldReply,
     HoldRequest,
     InboxReply,
+    InterventionRequest,
+    JourneyReply,
     JourneysReply,
     MembershipChange,
     MembershipReply,
@@ -80,6 +91,9 @@ SHOWN = (
     OutcomeRequest,
     ReplayReply,
     SilencedReply,
+    StandingReply,
+    SweepLine,
+    SweepRequest,
     WhyNotReply,
 )
 
@@ -111,6 +125,7 @@ class Parts:
     outcomes: Outcomes
     memberships: Memberships
     visibility: Visibility
+    desk: Desk
     bundle: Callable[[], Bundle]
     now: Callable[[], datetime]
     temporal_ui: str
@@ -154,6 +169,8 @@ def routes_of(
     | CustomerRoutes
     | MembershipRoutes
     | JourneyRoutes
+    | InterventionRoutes
+    | SweepRoutes
     | Readiness,
     ...,
 ]:
@@ -188,7 +205,11 @@ def routes_of(
             now=now,
         ),
         MembershipRoutes(customers=customers, memberships=parts.memberships),
-        JourneyRoutes(visibility=parts.visibility, customers=customers, ui=parts.temporal_ui),
+        JourneyRoutes(
+            visibility=parts.visibility, customers=customers, ui=parts.temporal_ui, now=now
+        ),
+        InterventionRoutes(desk=parts.desk, customers=customers, ui=parts.temporal_ui),
+        SweepRoutes(desk=parts.desk, visibility=parts.visibility, customers=customers, now=now),
         parts.readiness,
     )
 
@@ -220,6 +241,7 @@ def wired(stack: StackParts, metrics: Metrics | None = None) -> Parts:
         outcomes=ledger,
         memberships=ledger.memberships,
         visibility=TemporalVisibility(stack.client),
+        desk=TemporalDesk(stack.client),
         bundle=stack.bundle,
         now=ledger.clock.now,
         temporal_ui=interface_address(where.temporal_ui, where.temporal_namespace),

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Annotated, Any, Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal, Protocol
 from urllib.parse import quote
 
 import orjson
@@ -19,16 +16,25 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
 from api.contract import reply
+from api.cursors import read_cursor, write_cursor
 from api.errors import InvalidField
 from api.parsing import Key
 from engine.errors import JourneysUnavailable
-from workflows.search_attributes import CUSTOMER, DUE, KIND, OWNER, STAGE, WAITING_FOR
+from workflows.search_attributes import ATTENTION, CUSTOMER, DUE, KIND, OWNER, STAGE, WAITING_FOR
+from workflows.searches import STUCK_DAYS, Search, View, link
 
 LIST_SECONDS = 3.0
-SEAL_BYTES = 8
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 Words = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_., -]{1,64}$")]
-"""A kind, and a stage; the patterns also keep quotes out of the visibility query."""
+"""A kind, and a stage."""
+Line = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\"\\]*$")
+]
+"""An owner; Temporal finds no text that has a double quote or a backslash in it."""
+Attention = Literal["paused", "set aside", "failed"]
+Days = Annotated[int, Field(ge=0, le=3650)]
+A_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
+"""Stands in seals for now: the pages of a list are asked for one after the other."""
 
 
 class JourneyFilter(BaseModel):
@@ -39,6 +45,10 @@ class JourneyFilter(BaseModel):
     customer: Key | None = None
     kind: Word | None = None
     stage: Words | None = None
+    owner: Line | None = None
+    attention: Attention | None = None
+    view: View | None = None
+    days: Days = STUCK_DAYS
     open: bool | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     cursor: Annotated[str, StringConstraints(max_length=4096)] | None = None
@@ -54,15 +64,17 @@ class JourneyShown(BaseModel):
     owner: str | None
     waiting_for: str | None
     due: datetime | None
+    attention: str | None
     status: str
     temporal_ui: str
 
 
 class JourneysReply(BaseModel):
-    """A page of journeys; `cursor` is null on the last one."""
+    """A page of journeys; `cursor` is null on the last one. `temporal_ui` lists the same there."""
 
     journeys: list[JourneyShown]
     cursor: str | None
+    temporal_ui: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +90,7 @@ class JourneyRun:
     owner: str | None = None
     waiting_for: str | None = None
     due: datetime | None = None
+    attention: str | None = None
 
 
 class Visibility(Protocol):
@@ -138,51 +151,24 @@ def run_of(execution: WorkflowExecution) -> JourneyRun:
         owner=attributes.get(OWNER),
         waiting_for=attributes.get(WAITING_FOR),
         due=attributes.get(DUE),
+        attention=attributes.get(ATTENTION),
     )
 
 
-def visibility_query(asked: JourneyFilter, reference: str | None) -> str:
-    """The list filter of Temporal for these journeys.
-
-    >>> visibility_query(JourneyFilter(kind="complaint", open=True), None)
-    "JourneyKind = 'complaint' AND ExecutionStatus = 'Running'"
-    >>> visibility_query(JourneyFilter(), None)
-    'JourneyKind IS NOT NULL'
-    """
-    wanted = ((KIND.name, asked.kind), (STAGE.name, asked.stage), (CUSTOMER.name, reference))
-    terms = [f"{name} = '{value}'" for name, value in wanted if value is not None]
-    if asked.kind is None:
-        terms.insert(0, f"{KIND.name} IS NOT NULL")
-    if asked.open is not None:
-        terms.append(f"ExecutionStatus {'=' if asked.open else '!='} 'Running'")
-    return " AND ".join(terms)
-
-
-def write_cursor(question: str, token: bytes) -> str | None:
-    """The cursor of the page that a token leads to, sealed to its question; None for no token."""
-    return base64.urlsafe_b64encode(_seal(question, token) + token).decode() if token else None
-
-
-def read_cursor(question: str, cursor: str | None) -> bytes:
-    """The page token of a cursor; Temporal fails on strange ones. Raises InvalidField.
-
-    >>> read_cursor("open", write_cursor("open", b"next"))
-    b'next'
-    """
-    if cursor is None:
-        return b""
-    try:
-        sealed = base64.b64decode(cursor.encode("ascii"), b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        sealed = b""
-    token = sealed[SEAL_BYTES:]
-    if not token or sealed[:SEAL_BYTES] != _seal(question, token):
-        raise InvalidField("cursor is not one that this list gave for the same question.")
-    return token
-
-
-def _seal(question: str, token: bytes) -> bytes:
-    return hashlib.sha256(question.encode() + b"\0" + token).digest()[:SEAL_BYTES]
+def search_of(asked: JourneyFilter, reference: str | None) -> Search:
+    """The search that a filter asks for. Raises InvalidField for a view of closed journeys."""
+    if asked.view is not None and asked.open is False:
+        raise InvalidField(f"The view {asked.view} shows open journeys; open can't be false.")
+    return Search(
+        kind=asked.kind,
+        stage=asked.stage,
+        customer=reference,
+        owner=asked.owner,
+        attention=asked.attention,
+        open=asked.open,
+        view=asked.view,
+        days=asked.days,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,33 +178,28 @@ class JourneyRoutes:
     visibility: Visibility
     customers: Customers
     ui: str
+    now: Callable[[], datetime]
 
     async def list_journeys(self, asked: Annotated[JourneyFilter, Query()]) -> Response:
-        """Journeys by customer, kind and stage, open and closed ones unless `open` says which."""
+        """Journeys by customer, kind, stage and owner, or those of a view.
+
+        Open and closed ones unless `open` says which; a view shows open ones: `late` are those
+        whose deadline has passed, `stuck` those that nothing has moved for `days` and no deadline
+        will, `attention` those that are paused, have set an event aside, or failed to send.
+        """
         reference = await self.customers.resolve(asked.customer) if asked.customer else None
-        question = visibility_query(asked, reference)
+        search = search_of(asked, reference)
+        question = search.query(A_MOMENT)
         token = read_cursor(question, asked.cursor)
-        runs, following = await self.visibility.page(question, asked.limit, token)
+        query = search.query(self.now())
+        runs, following = await self.visibility.page(query, asked.limit, token)
         names = await self.customers.external(list({run.customer for run in runs}))
         told = {
-            "journeys": [self.shown(run, names) for run in runs],
+            "journeys": [shown(run, names, self.ui) for run in runs],
             "cursor": write_cursor(question, following),
+            "temporal_ui": link(self.ui, query),
         }
         return Response(orjson.dumps(told), media_type="application/json")
-
-    def shown(self, run: JourneyRun, names: Mapping[str, str]) -> dict[str, Any]:
-        """A journey as the outside sees it; its customer by the external id where that is known."""
-        return {
-            "id": run.id,
-            "customer": names.get(run.customer, run.customer),
-            "kind": run.kind,
-            "stage": run.stage,
-            "owner": run.owner,
-            "waiting_for": run.waiting_for,
-            "due": run.due,
-            "status": run.status,
-            "temporal_ui": f"{self.ui}/workflows/{quote(run.id, safe='')}/{run.run_id}",
-        }
 
     def router(self) -> APIRouter:
         """What the app includes."""
@@ -230,6 +211,22 @@ class JourneyRoutes:
             responses=reply(JourneysReply),
         )
         return router
+
+
+def shown(run: JourneyRun, names: Mapping[str, str], ui: str) -> dict[str, Any]:
+    """A journey as the outside sees it; its customer by the external id where that is known."""
+    return {
+        "id": run.id,
+        "customer": names.get(run.customer, run.customer),
+        "kind": run.kind,
+        "stage": run.stage,
+        "owner": run.owner,
+        "waiting_for": run.waiting_for,
+        "due": run.due,
+        "attention": run.attention,
+        "status": run.status,
+        "temporal_ui": f"{ui}/workflows/{quote(run.id, safe='')}/{run.run_id}",
+    }
 
 
 def interface_address(temporal_ui: str, namespace: str) -> str:

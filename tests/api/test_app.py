@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from api.app import create_app, decisions_of
 from engine.timings import Timings
 from tests.support.doors import FakeStack, door
+from workflows.orders import Act
 
 CONTRACT = {
     ("post", "/v1/decisions"),
@@ -29,6 +30,9 @@ CONTRACT = {
     ("post", "/v1/customers/{customer}/holds"),
     ("delete", "/v1/customers/{customer}/holds/{hold}"),
     ("get", "/v1/journeys"),
+    ("get", "/v1/journeys/{journey}"),
+    *(("post", f"/v1/journeys/{{journey}}/{act}") for act in Act),
+    ("post", "/v1/journeys:intervene"),
     ("get", "/healthz"),
     ("get", "/readyz"),
     ("get", "/metrics"),

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.app import create_door
-from tests.support.doors import DECISION_ID, FakeStack, a_cloud_event, door
+from tests.support.doors import DECISION_ID, JOURNEY, FakeStack, a_cloud_event, door
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 ANYTHING = st.recursive(
@@ -43,6 +43,9 @@ OUTCOME = {
 }
 HOLD = {"purposes": ["sales"], "tags": [], "because": "b", "author": "a", "until": None}
 CONSENT = {"purpose": "sales", "channel": "web", "granted": True, "source": "s"}
+ORDER = {"author": "a", "because": "b", "request_id": "r"}
+EXTENSION = {**ORDER, "until": "2026-01-01T00:00:00Z"}
+SWEEP = {**ORDER, "act": "pause", "kind": "complaint", "view": "late", "all": False}
 EVENT = a_cloud_event(time="2026-01-01T00:00:00Z", datacontenttype="application/json")
 JSON = "application/json"
 CALLS: tuple[tuple[str, str, str, Mapping[str, Any]], ...] = (
@@ -53,6 +56,8 @@ CALLS: tuple[tuple[str, str, str, Mapping[str, Any]], ...] = (
     ("POST", "/v1/events", "application/cloudevents-batch+json", EVENT),
     ("POST", "/v1/customers/a/holds", JSON, HOLD),
     ("PUT", "/v1/customers/a/consents", JSON, CONSENT),
+    ("POST", f"/v1/journeys/{JOURNEY}/extend", JSON, EXTENSION),
+    ("POST", "/v1/journeys:intervene", JSON, SWEEP),
     ("PUT", "/v1/customers/a/memberships", JSON, {"account": "a", "household": None}),
 )
 
@@ -82,12 +87,13 @@ async def call(method: str, path: str, kind: str, body: bytes, headers: Mapping[
     """Make the call and check what must hold of every answer."""
     STACK.changes.clear()
     STACK.names.clear()
+    STACK.desk.orders.clear()
     async with httpx.AsyncClient(transport=TRANSPORT, base_url="http://tactful") as client:
         sent = {"Content-Type": kind, **headers}
         reply = await client.request(method, path, content=body, headers=sent)
     assert reply.status_code < 500, reply.text
     if reply.status_code >= 400:
-        assert (STACK.changes, STACK.names) == ([], {})
+        assert (STACK.changes, STACK.names, STACK.desk.orders) == ([], {}, [])
         problem = reply.json()
         assert problem["status"] == reply.status_code
         assert problem["code"]
@@ -131,7 +137,7 @@ def test_any_headers_of_an_event_are_answered_in_order(
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.sampled_from(["/v1/customers/", "/v1/decisions/", "/v1/journeys?", "/v1/"]),
+    st.sampled_from(["/v1/customers/", "/v1/decisions/", "/v1/journeys?", "/v1/journeys/", "/v1/"]),
     st.text(alphabet="abc%/?&=.0F2:;+'\"<> ", max_size=20),
 )
 def test_any_path_is_answered_in_order(start: str, rest: str) -> None:

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import httpx
 import pytest
 
-from api.journeys import JourneyRun
+from api.app import create_door
 from engine.errors import JourneysUnavailable
 from engine.ledger.references import reference
 from tests.support.builders import KEY
-from tests.support.doors import LATER, FakeStack, door
+from tests.support.doors import LATER, NOW, FakeStack, a_run, door
 
-
-def a_run() -> JourneyRun:
-    """A running complaint."""
-    return JourneyRun(
-        id="complaint:c1:4711",
-        run_id="r-1",
-        status="running",
-        kind="complaint",
-        customer="c1",
-        stage="promised",
-        owner="team-a",
-        waiting_for="resolution",
-        due=LATER,
-    )
+RUN = "JourneyKind IS NOT NULL AND ExecutionStatus = 'Running'"
 
 
 async def test_a_journey_is_shown_with_its_customer_by_name_and_a_link() -> None:
@@ -39,11 +29,13 @@ async def test_a_journey_is_shown_with_its_customer_by_name_and_a_link() -> None
                 "owner": "team-a",
                 "waiting_for": "resolution",
                 "due": "2026-03-04T12:00:00+00:00",
+                "attention": None,
                 "status": "running",
                 "temporal_ui": "http://ui/namespaces/default/workflows/complaint%3Ac1%3A4711/r-1",
             }
         ],
         "cursor": None,
+        "temporal_ui": "http://ui/namespaces/default/workflows?query=JourneyKind%20IS%20NOT%20NULL",
     }
 
 
@@ -57,6 +49,17 @@ async def test_a_journey_is_shown_with_its_customer_by_name_and_a_link() -> None
             "kind=renewal&stage=offer&customer=a%40b.c",
             "JourneyKind = 'renewal' AND Stage = 'offer'"
             f" AND Customer = '{reference(KEY, 'a@b.c')}'",
+        ),
+        (
+            "owner=Rita%20O'Neill&attention=set%20aside&kind=complaint",
+            "JourneyKind = 'complaint' AND Owner = 'Rita O\\'Neill' AND Attention = 'set aside'",
+        ),
+        ("view=late", f"{RUN} AND Due < '2026-03-01T12:00:00Z'"),
+        ("view=attention&open=true", f"{RUN} AND Attention IS NOT NULL"),
+        (
+            "view=stuck&days=3",
+            f"{RUN} AND Moved < '2026-02-26T12:00:00Z'"
+            " AND (Due IS NULL OR Due < '2026-03-01T12:00:00Z')",
         ),
     ],
 )
@@ -88,6 +91,14 @@ async def test_the_cursor_of_one_page_leads_to_the_next() -> None:
         "cursor=abc",
         "customer=",
         "costumer=x",
+        "view=old",
+        "view=late&open=false",
+        "attention=yes",
+        "owner=",
+        "owner=a%00b",
+        "owner=the%20%22fixers%22",
+        "owner=a%5Cb",
+        "days=-1",
     ],
 )
 async def test_a_question_that_makes_no_sense_is_refused(parameters: str) -> None:
@@ -124,3 +135,17 @@ async def test_without_temporal_the_list_is_a_503() -> None:
     async with door(FakeStack(error=JourneysUnavailable("Temporal can't be reached."))) as client:
         reply = await client.get("/v1/journeys")
     assert (reply.status_code, reply.json()["code"]) == (503, "journeys_unavailable")
+
+
+async def test_the_pages_of_a_view_belong_together_although_time_goes_on() -> None:
+    stack, times = FakeStack(following=b"token"), iter((NOW, LATER))
+    app = create_door(replace(stack.parts(), now=lambda: next(times)))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://tactful") as client:
+        cursor = (await client.get("/v1/journeys?view=late")).json()["cursor"]
+        reply = await client.get("/v1/journeys", params={"view": "late", "cursor": cursor})
+    assert reply.status_code == 200
+    assert [query.rpartition(" ")[2] for query, _, _ in stack.queries] == [
+        "'2026-03-01T12:00:00Z'",
+        "'2026-03-04T12:00:00Z'",
+    ]

@@ -38,6 +38,9 @@ from engine.types import Status as CandidateStatus
 from tests.support.builders import KEY
 from tests.support.ledgers import NoModels
 from workflows.acceptance import Accepted
+from workflows.interventions import UnknownJourney
+from workflows.life import Progress
+from workflows.orders import Intervention
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DECISION_ID = "01KJMK6G00ABCDEFGHJKMNPQRS"
@@ -118,6 +121,62 @@ def a_decision(**changes: Any) -> Decision:
     return Decision(**{**parts, **changes})
 
 
+JOURNEY = "complaint:c1:4711"
+
+
+def a_run(journey: str = JOURNEY) -> JourneyRun:
+    """A running complaint."""
+    return JourneyRun(
+        id=journey,
+        run_id="r-1",
+        status="running",
+        kind="complaint",
+        customer="c1",
+        stage="promised",
+        owner="team-a",
+        waiting_for="resolution",
+        due=LATER,
+    )
+
+
+def a_standing(**changes: Any) -> Progress:
+    """Where that complaint stands."""
+    parts: dict[str, Any] = {
+        "stage": "promised",
+        "owner": "team-a",
+        "waiting_for": "resolution",
+        "due": LATER,
+        "words": ("2026-03-01 12:00 UTC: opened",),
+    }
+    return Progress(**{**parts, **changes})
+
+
+@dataclass(slots=True)
+class FakeDesk:
+    """Journeys by their ids; what is wanted of them is kept, unless it fails."""
+
+    standing: dict[str, Progress] = field(default_factory=lambda: {JOURNEY: a_standing()})
+    failures: dict[str, TactfulError] = field(default_factory=dict[str, TactfulError])
+    orders: list[tuple[str, Intervention, str | None]] = field(
+        default_factory=list[tuple[str, Intervention, str | None]]
+    )
+
+    async def look(self, journey: str) -> tuple[JourneyRun, Progress]:
+        return a_run(journey), self._found(journey)
+
+    async def intervene(self, journey: str, order: Intervention, key: str | None) -> Progress:
+        found = self._found(journey)
+        self.orders.append((journey, order, key))
+        return found
+
+    def _found(self, journey: str) -> Progress:
+        if journey in self.failures:
+            raise self.failures[journey]
+        if journey not in self.standing:
+            raise UnknownJourney(f"no journey {journey}")
+        return self.standing[journey]
+
+
 ACCEPTED = Accepted(accepted=1, duplicates=0, journeys=("j",), pending=False)
 
 
@@ -160,6 +219,7 @@ class FakeStack:
     queries: list[tuple[str, int, bytes]] = field(default_factory=list[tuple[str, int, bytes]])
     names: dict[str, str] = field(default_factory=dict[str, str])
     memberships: FakeMemberships = field(default_factory=FakeMemberships)
+    desk: FakeDesk = field(default_factory=FakeDesk)
     required: dict[str, Check] = field(default_factory=dict[str, Check])
     desired: dict[str, Check] = field(default_factory=dict[str, Check])
 
@@ -252,6 +312,7 @@ class FakeStack:
             outcomes=self,
             memberships=self.memberships,
             visibility=self,
+            desk=self.desk,
             bundle=lambda: self.bundle,
             now=lambda: NOW,
             temporal_ui="http://ui/namespaces/default",
