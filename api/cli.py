@@ -15,6 +15,8 @@ from api import (
     commands_data,
     commands_journeys,
     commands_live,
+    commands_look,
+    commands_operate,
     commands_proof,
     skeleton,
 )
@@ -160,8 +162,9 @@ def demo(
 
 
 commands_live.add_to(app)
-commands_journeys.add_to(commands_live.journeys_app)
-skeleton.add_to(commands_live.journeys_app)
+commands_look.add_to(app)
+for each in (commands_operate, commands_journeys, skeleton):
+    each.add_to(commands_look.journeys_app)
 commands_data.add_to(app)
 commands_bundle.add_to(app)
 commands_proof.add_to(app)

@@ -1,4 +1,4 @@
-"""Commands that ask a running stack: decide, journeys, rebuild."""
+"""Commands that ask a running stack: decide, rebuild."""
 
 from __future__ import annotations
 
@@ -26,10 +26,6 @@ Contexts = Annotated[
     ),
 ]
 
-journeys_app = typer.Typer(
-    help="List journeys: stage, owner, what is awaited. Draw their maps.", no_args_is_help=True
-)
-
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the command line."""
@@ -38,7 +34,6 @@ def add_to(app: typer.Typer) -> None:
         short_help="Recreate Redis from the journal and Temporal.",
         epilog="Example: tactful rebuild --data-dir shop",
     )(rebuild)
-    app.add_typer(journeys_app, name="journeys")
 
 
 def decide(
@@ -150,62 +145,6 @@ def _candidate_lines(candidate: Mapping[str, Any]) -> Iterator[str]:
             stage=Stage(told["stage"]), rule=told["rule"], detail=told["detail"], until=until
         )
         yield f"         {drop_in_words(drop)}"
-
-
-@journeys_app.command(
-    "list",
-    short_help="List journeys and what each waits for.",
-    epilog="Example: tactful journeys list --kind complaint --open",
-)
-def list_journeys(
-    customer: Annotated[
-        str | None, typer.Option(metavar="ID", help="Your id of the customer.")
-    ] = None,
-    kind: Annotated[
-        str | None, typer.Option(metavar="KIND", help="onboarding, complaint, renewal, …")
-    ] = None,
-    stage: Annotated[
-        str | None, typer.Option(metavar="STAGE", help="Only those at this stage.")
-    ] = None,
-    is_open: Annotated[
-        bool | None, typer.Option("--open/--closed", help="Only these; both without.")
-    ] = None,
-    limit: Annotated[
-        int, typer.Option(metavar="N", min=1, max=1000, help="At most so many.")
-    ] = 100,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
-    """List journeys: stage, owner, what each waits for, and until when."""
-    from api.client import call
-    from api.settings import load_settings
-
-    asked = {"customer": customer, "kind": kind, "stage": stage, "limit": str(limit)}
-    query = {name: value for name, value in asked.items() if value is not None}
-    if is_open is not None:
-        query["open"] = str(is_open).lower()
-    answer = call(load_settings({"data_dir": data_dir}), "GET", "/v1/journeys", query=query)
-    _print(answer, as_json, journey_lines)
-
-
-def journey_lines(answer: Mapping[str, Any]) -> Iterator[str]:
-    """Journeys for people, one a line."""
-    for journey in answer["journeys"]:
-        owner = f", owner {journey['owner']}" if journey["owner"] else ""
-        standing = f"{journey['stage'] or 'no stage'}{owner}{awaited(journey, ', ')}"
-        yield f"{journey['status']:<10} {journey['kind']} of {journey['customer']}: {standing}"
-        yield f"{'':<10} {journey['id']}"
-    count = len(answer["journeys"])
-    more = ", and more: ask for a higher --limit" if answer["cursor"] else ""
-    yield f"{count} {'journey' if count == 1 else 'journeys'}{more}"
-
-
-def awaited(journey: Mapping[str, Any], before: str = "") -> str:
-    """What a journey waits for and until when; nothing if it does not wait."""
-    if not journey["waiting_for"]:
-        return ""
-    until = f" until {journey['due'][:16].replace('T', ' ')}" if journey["due"] else ""
-    return f"{before}waits for {journey['waiting_for']}{until}"
 
 
 def _print(answer: Any, as_json: bool, lines: Callable[[Any], Iterator[str]]) -> None:

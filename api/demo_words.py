@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import typer
 
-from api.commands_live import awaited
+from api.commands_look import awaited
 from api.settings import Settings
 from engine.bundle_keys import COMMERCIAL_FACTS
 

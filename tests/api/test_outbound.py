@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-import uvicorn
 from typer.testing import CliRunner
 
-from api.app import create_door
 from api.cli import app
 from api.outbound import requests_of
-from api.server import listen
 from engine.errors import InvalidInput, TactfulError
 from engine.ledger.references import reference
 from tests.support.builders import KEY
 from tests.support.doors import FakeStack
+from tests.support.served import served
 
 USUAL = {"channel": "web"}
-
-
-@contextmanager
-def served(stack: FakeStack) -> Generator[str]:
-    """The address of a real server over this stack."""
-    with listen("127.0.0.1", 0) as listening:
-        config = uvicorn.Config(create_door(stack.parts()), log_config=None, lifespan="off")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 @pytest.fixture
