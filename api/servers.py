@@ -102,6 +102,8 @@ def temporal(settings: Settings) -> Part:
         *("--namespace", settings.temporal_namespace),
         # without it no timer fires sooner than a second, which time-lapse needs
         *("--dynamic-config-value", 'history.timerProcessorMaxTimeShift="5ms"'),
+        # kinds of journeys take turns at the workers (workflows/starting.py)
+        *("--dynamic-config-value", "matching.enableFairness=true"),
         "--ui-disable-news-fetch",
         *("--disable-config-file", "--disable-config-env"),
     )

@@ -25,6 +25,8 @@ _log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.02
 _PATIENCE_SECONDS = 15.0
 _TURN_SECONDS = 0.2
+_FIRST = ("complaint.opened", "complaint.reopened")
+"""What journeys hear before all else that waits: a campaign must not delay a complaint."""
 
 Features = Mapping[str, Mapping[str, Scalar]]
 Starts = Mapping[str, Sequence[datetime]]
@@ -107,7 +109,7 @@ class Acceptance:
     async def carry_on(self, limit: int = 200) -> int:
         """Takes events that an attempt left behind as far as they get; how many are through."""
         left = await self._ledger.journal.read(
-            lambda connection: arrivals.unfinished(connection, limit)
+            lambda connection: arrivals.unfinished(connection, limit, _FIRST)
         )
         through = 0
         for event in left:

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from temporalio.client import Client
 from temporalio.common import (
+    Priority,
     SearchAttributePair,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
@@ -22,6 +23,19 @@ from workflows.steps import Heard, Opening
 
 COMPLAINT = "complaint"
 
+URGENCY: Mapping[str, int] = {
+    COMPLAINT: 1,
+    "inquiry": 2,
+    "callback": 2,
+    "onboarding": 5,
+    "pulse": 5,
+    "renewal": 5,
+}
+"""Which journeys go first where many wait for a worker: 1 before 2, and so on. What people wait for
+comes first, what is started for many at a time last.
+"""
+USUAL_URGENCY = 3
+
 CAREFUL_TERMS = HoldTerms(
     name=COMPLAINT,
     purposes=(SALES,),
@@ -35,6 +49,14 @@ CAREFUL_TERMS = HoldTerms(
 def terms_of(kind: str, bundle: Bundle) -> HoldTerms:
     """The terms of the holds of a kind of journey."""
     return bundle.holds.get(kind, CAREFUL_TERMS)
+
+
+def priority_of(kind: str) -> Priority:
+    """When a kind of journey, and all that it does, has its turn at the workers.
+
+    Kinds of the same urgency take turns, however many journeys of one of them wait.
+    """
+    return Priority(priority_key=URGENCY.get(kind, USUAL_URGENCY), fairness_key=kind)
 
 
 def hours_of(bundle: Bundle, year: int) -> dict[str, BusinessHours]:
@@ -68,6 +90,7 @@ async def start(
         SearchAttributePair(search_attributes.KIND, opening.kind),
         SearchAttributePair(search_attributes.CUSTOMER, opening.customer),
         SearchAttributePair(search_attributes.STAGE, "started"),
+        SearchAttributePair(search_attributes.MOVED, opening.event.at),
     )
     await client.start_workflow(
         opening.kind,
@@ -82,5 +105,6 @@ async def start(
         search_attributes=TypedSearchAttributes(list(attributes)),
         static_summary=opening.title,
         static_details=f"Opened by {opening.event.type} at {opening.event.at:%Y-%m-%d %H:%M} UTC.",
+        priority=priority_of(opening.kind),
         rpc_timeout=patience,
     )

@@ -103,12 +103,13 @@ def give_up(connection: Connection, seq: int) -> None:
     connection.execute(update(tables.events).filter_by(seq=seq).values(lease_until_wall=0.0))
 
 
-def unfinished(connection: Connection, limit: int) -> list[Event]:
+def unfinished(connection: Connection, limit: int, first: Sequence[str] = ()) -> list[Event]:
     """Events that are not with the journeys and that nobody works on, oldest first.
 
-    Those whose effects are not in force come before all others.
+    Those whose effects are not in force come before all others, then those of the types in `first`:
+    up to `limit` of these, and up to `limit` of all.
     """
-    query = (
+    waiting = (
         select(tables.events)
         .where(
             tables.events.c.state != Progress.ROUTED.value,
@@ -117,7 +118,17 @@ def unfinished(connection: Connection, limit: int) -> list[Event]:
         .order_by(tables.events.c.state != Progress.JOURNALLED.value, tables.events.c.seq)
         .limit(limit)
     )
-    return [event_of(row) for row in connection.execute(query)]
+    urgent = waiting.where(tables.events.c.type.in_(first))
+    rows = {
+        row.seq: row
+        for query in ((urgent, waiting) if first else (waiting,))
+        for row in connection.execute(query)
+    }
+    turns = sorted(
+        rows.values(),
+        key=lambda row: (row.state != Progress.JOURNALLED.value, row.type not in first, row.seq),
+    )
+    return [event_of(row) for row in turns]
 
 
 def waits_behind(connection: Connection, event: Event) -> bool:

@@ -90,6 +90,24 @@ def test_the_unfinished_come_in_order_but_first_those_whose_effects_are_missing(
     assert [event.id for event in unfinished(connection, 1)] == ["e2"]
 
 
+def test_what_is_urgent_comes_first_and_holds_nobody_else_up(connection: Connection) -> None:
+    types = ["customer.joined", "complaint.opened", "customer.joined", "complaint.opened"]
+    taken = [
+        take(connection, an_event(each, f"e{n}", customer=a_customer(str(n)))).event
+        for n, each in enumerate(types)
+    ]
+    for event in taken:
+        advance(connection, event.seq, Progress.IN_FORCE)
+    missing = take(connection, an_event("page.viewed", "e4")).event
+    give_up(connection, missing.seq)
+
+    def found(limit: int) -> list[str]:
+        return [event.id for event in unfinished(connection, limit, ("complaint.opened",))]
+
+    assert found(10) == ["e4", "e1", "e3", "e0", "e2"]
+    assert found(1) == ["e4", "e1"], "however many are urgent, the oldest of all have their turn"
+
+
 def test_an_event_waits_behind_the_earlier_ones_of_its_customer(connection: Connection) -> None:
     first = take(connection, an_event(event_id="1")).event
     other = take(connection, an_event(event_id="2", customer=a_customer("other"))).event

@@ -314,6 +314,17 @@ async def test_a_long_queue_of_one_customer_is_looked_through_quickly(door: Door
         await door.carries_on()
 
 
+async def test_when_temporal_is_back_complaints_go_before_a_campaign(door: Door) -> None:
+    door.journeys.away = True
+    for number in range(3):
+        other = an_event("complaint.resolved", f"e{number}", customer=a_customer(str(number)))
+        await door.takes(other)
+    await door.takes(an_event(event_id="complaint"))
+    door.journeys.away = False
+    assert await door.carries_on() == 4
+    assert door.journeys.heard == ["complaint", "e0", "e1", "e2"]
+
+
 async def test_one_event_that_can_not_be_handled_does_not_stop_the_others(door: Door) -> None:
     other = a_customer("other")
     await door.abandons(an_event(event_id="bad"))
