@@ -8,9 +8,10 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 
 from engine.business_hours import BusinessHours
+from engine.packed import What
 from engine.rules import Expression
 from engine.service_terms import Promise
-from engine.types import Contact, ContactKind, Level, Stage
+from engine.types import ContactKind, Level, Stage
 
 
 class Zone(StrEnum):
@@ -175,7 +176,7 @@ class Reach:
             and (not self.channels or channel in self.channels)
         )
 
-    def contains(self, contact: Contact) -> bool:
+    def contains(self, contact: What) -> bool:
         """Whether a contact was of this kind."""
         return (
             (not self.purposes or contact.purpose in self.purposes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ from engine.counting import (
 )
 from engine.history import IGNORE, look_back
 from engine.moment import Moment
+from engine.packed import Group
 from engine.rules import Expression
 from engine.shelf import Place
 from engine.types import ContactKind, Drop, Stage
@@ -128,14 +130,16 @@ def counted(limit: ContactLimit, moment: Moment) -> Times:
 
 
 def _counted(limit: ContactLimit, moment: Moment) -> Times:
-    contacts = tally(limit.scope, moment).of(once_each(limit.kinds))
-    if not contacts:
+    groups = tally(limit.scope, moment).of(once_each(limit.kinds))
+    if not groups:
         return {}
-    since, means = (
-        milliseconds(opened(limit.window, moment.now, moment.zones)),
-        meant(limit, moment),
-    )
-    return in_order([(one.at, one) for one in contacts if one.at > since and means(one)], limit.per)
+    since = milliseconds(opened(limit.window, moment.now, moment.zones))
+    means, found = meant(limit, moment), list[Group]()
+    for what, times in groups:
+        if times[-1] > since and means(what):
+            inside = times if times[0] > since else times[bisect_right(times, since) :]
+            found.append((what, inside))
+    return in_order(found, limit.per)
 
 
 # -- how far back

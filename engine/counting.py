@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -10,7 +9,8 @@ from typing import Generic, TypeVar
 
 from engine.catalog import Action, ContactLimit, ContactPolicy, Scope
 from engine.moment import Moment
-from engine.types import Contact, ContactKind
+from engine.packed import Group, What, groups
+from engine.types import ContactKind
 
 Term = TypeVar("Term", ContactLimit, ContactPolicy)
 Times = Mapping[str, Sequence[int]]
@@ -22,52 +22,50 @@ _SUBJECTS = {per: attrgetter(per) for per in ("action", "group", "purpose")}
 _TALLIES = {scope: f"tally:{scope}" for scope in Scope}
 
 
-def subject(per: str, one: Action | Contact) -> str:
-    """What an action, or a contact, counts as: its own name, that of its group or purpose, or ""
-    where everything counts together.
+def subject(per: str, action: Action) -> str:
+    """What an action counts as: its own name, that of its group or purpose, or "" where everything
+    counts together.
     """
     if per == _EVERYTHING:
         return ""
     if per == "action":
-        return one.action if isinstance(one, Contact) else one.name
-    return one.group if per == "group" else one.purpose
+        return action.name
+    return action.group if per == "group" else action.purpose
 
 
-def in_order(found: Iterable[tuple[int, Contact]], per: str) -> Times:
-    """Times and what happened then, by what counts together, each in order."""
+def in_order(found: Iterable[Group], per: str) -> Times:
+    """When what was found happened, by what counts together, each in order."""
     times: dict[str, list[int]] = {}
     name = _SUBJECTS.get(per)
-    for at, contact in found:
-        mine = "" if name is None else name(contact)
+    for what, when in found:
+        mine = "" if name is None else name(what)
         if mine in times:
-            times[mine].append(at)
+            times[mine] += when
         else:
-            times[mine] = [at]
+            times[mine] = [*when]
     for each in times.values():
         each.sort()
     return times
 
 
-_KIND = attrgetter("purpose", "group", "action", "channel")
 _MOST = 4_096
 
 
-def meant(term: ContactLimit | ContactPolicy, moment: Moment) -> Callable[[Contact], bool]:
+def meant(term: ContactLimit | ContactPolicy, moment: Moment) -> Callable[[What], bool]:
     """Which contacts, of whatever kind, a limit or policy speaks of, seen from one channel."""
     reach, channel = term.reach, moment.channel if term.per_channel else None
     known = _known(term)
 
-    def means(contact: Contact) -> bool:
-        kind = _KIND(contact)
-        is_meant = known.get(kind)
+    def means(what: What) -> bool:
+        is_meant = known.get(what)
         if is_meant is None:
-            is_meant = known[kind] = reach.contains(contact)
-        return is_meant and (channel is None or contact.channel == channel)
+            is_meant = known[what] = reach.contains(what)
+        return is_meant and (channel is None or what.channel == channel)
 
     return means
 
 
-_Known = dict[tuple[str, str, str, str], bool]
+_Known = dict[What, bool]
 _answers: dict[int, tuple[ContactLimit | ContactPolicy, _Known]] = {}
 
 
@@ -84,29 +82,32 @@ def _known(term: ContactLimit | ContactPolicy) -> _Known:
 class Tally:
     """The contacts there were, by kind and by outcome: looked through once for all terms."""
 
-    __slots__ = ("_contacts", "_kinds", "_most", "_outcomes", "counts", "purposes")
+    __slots__ = ("_groups", "_kinds", "_most", "_outcomes", "counts", "purposes")
 
-    def __init__(self, contacts: Sequence[Contact]) -> None:
-        self._contacts = contacts
+    def __init__(self, groups: Sequence[Group]) -> None:
+        self._groups = groups
         self._most: dict[str, int] = {}
-        self._kinds: dict[str, list[Contact]] = {}
-        self._outcomes: dict[str, list[Contact]] = {}
+        self._kinds: dict[str, list[Group]] = {}
+        self._outcomes: dict[str, list[Group]] = {}
         kinds, outcomes = self._kinds, self._outcomes
-        for one in contacts:
-            kind = one.kind
+        self.purposes: set[str] = set()
+        self.counts: dict[str, int] = {}
+        """How many there were of each kind, and with each outcome."""
+        counts = self.counts
+        for one in groups:
+            what, times = one
+            kind, outcome = what.kind, what.outcome
             if kind in kinds:
                 kinds[kind].append(one)
             else:
                 kinds[kind] = [one]
-            if one.outcome:
-                outcomes.setdefault(one.outcome, []).append(one)
-        self.purposes = {one.purpose for one in contacts}
-        self.counts = {kind: len(found) for kind, found in kinds.items()}
-        """How many there were of each kind, and with each outcome."""
-        for outcome, found in outcomes.items():
-            self.counts[outcome] = self.counts.get(outcome, 0) + len(found)
+            counts[kind] = counts.get(kind, 0) + len(times)
+            self.purposes.add(what.purpose)
+            if outcome:
+                outcomes.setdefault(outcome, []).append(one)
+                counts[outcome] = counts.get(outcome, 0) + len(times)
 
-    def of(self, kinds: Iterable[str], outcomes: Iterable[str] = ()) -> list[Contact]:
+    def of(self, kinds: Iterable[str], outcomes: Iterable[str] = ()) -> list[Group]:
         """The contacts of these kinds, and those with these outcomes."""
         found = [self._kinds[kind] for kind in kinds if kind in self._kinds]
         found += [self._outcomes[one] for one in outcomes if one in self._outcomes]
@@ -114,11 +115,12 @@ class Tally:
 
     def most(self, per: str) -> int:
         """How many there were of one action, group or purpose, at most."""
-        name = _SUBJECTS.get(per)
-        if name is None:
-            return len(self._contacts)
         if per not in self._most:
-            self._most[per] = max(Counter(map(name, self._contacts)).values(), default=0)
+            name, found = _SUBJECTS.get(per), dict[str, int]()
+            for what, times in self._groups:
+                mine = "" if name is None else name(what)
+                found[mine] = found.get(mine, 0) + len(times)
+            self._most[per] = max(found.values(), default=0)
         return self._most[per]
 
 
@@ -128,7 +130,7 @@ def tally(scope: Scope, moment: Moment) -> Tally:
         scope = Scope.CUSTOMER
     key = _TALLIES[scope]
     found = moment.found.get(key)
-    return found or moment.once(key, lambda now: Tally(now.contacts(scope)))
+    return found or moment.once(key, lambda now: Tally(groups(now.contacts(scope))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from operator import attrgetter, itemgetter
 
+from engine.packed import Group, What, groups
 from engine.types import Contact, ContactKind
 
 ROOT = "history"
@@ -93,15 +93,15 @@ def subject(
 class Past:
     """The contacts of one customer, counted as expressions ask. Built when first asked."""
 
-    __slots__ = ("_answers_within", "_contacts", "_found", "_now")
+    __slots__ = ("_answers_within", "_found", "_groups", "_now")
 
     def __init__(
         self, contacts: Sequence[Contact], now: datetime, answers_within: timedelta
     ) -> None:
-        self._contacts = contacts
+        self._groups = groups(contacts)
         self._now = now
         self._answers_within = answers_within
-        self._found: dict[str, list[tuple[int, Contact]]] = {}
+        self._found: dict[str, Sequence[Group]] = {}
 
     def times(self, verb: str, kind: str, name: str, days: int) -> int:
         """How often it happened in the last `days`; the moment that long ago is outside."""
@@ -109,22 +109,23 @@ class Past:
         if found is None:
             found = self._found[verb] = self._happened(verb)
         since = _milliseconds(self._now) - days * _DAY_MILLISECONDS
-        recent = found[bisect_right(found, since, key=_time) :]
-        if kind == ANYTHING:
-            return len(recent)
-        return sum(getattr(contact, kind) == name for _, contact in recent)
+        return sum(
+            len(times) - bisect_right(times, since)
+            for what, times in found
+            if times[-1] > since and (kind == ANYTHING or getattr(what, kind) == name)
+        )
 
-    def _happened(self, verb: str) -> list[tuple[int, Contact]]:
+    def _happened(self, verb: str) -> Sequence[Group]:
         if verb == IGNORED:
-            return ignored_at(self._contacts, self._now, self._answers_within)
+            return ignored_at(self._groups, self._now, self._answers_within)
         counts = _COUNTS[verb]
-        return sorted(((one.at, one) for one in self._contacts if counts(one)), key=_time)
+        return [one for one in self._groups if counts(one[0])]
 
 
 def ignored_at(
-    contacts: Iterable[Contact], now: datetime, answers_within: timedelta
-) -> list[tuple[int, Contact]]:
-    """What was ignored up to `now`, and when it became so, in milliseconds since 1970; by time.
+    found: Sequence[Group], now: datetime, answers_within: timedelta, since: int = 0
+) -> list[Group]:
+    """What was ignored up to `now`, and when it became so, if that is later than `since`.
 
     A dispatch or an impression waits for a response to the same action, on any channel; it is
     ignored once `answers_within` is over, at that very moment. One dispatch counts once: what is
@@ -132,38 +133,49 @@ def ignored_at(
     own time, in place of what it speaks of.
     """
     wait, until = round(answers_within.total_seconds() * 1000), _milliseconds(now)
-    in_order = sorted(contacts, key=_at)
-    responses, dispatches = _said(in_order)
-    found: list[tuple[int, Contact]] = []
-    for one in in_order:
-        at, kind = one.at, one.kind
-        if at + wait > until:
-            break
-        if kind is ContactKind.IMPRESSION:
-            sent = dispatches.get((one.action, one.channel), ())
-            if sent and _any_in(sent, at - wait + 1, at + 1):
-                continue
-        elif kind is not ContactKind.DISPATCH:
+    earliest = since - wait
+    found = [one for one in found if one[1][-1] > earliest - wait]
+    responses, dispatches = _said(found)
+    ignored: list[Group] = []
+    for what, times in found:
+        if times[-1] <= earliest:
             continue
-        answers = responses.get(one.action, ())
-        if not answers or not _any_in(answers, at, at + wait):
-            found.append((at + wait, one))
-    said = [(one.at, one) for one in in_order if one.outcome == IGNORE and one.at <= until]
-    return sorted(found + said, key=_time) if said else found
+        if what.outcome == IGNORE and (said := _inside(times, since, until)):
+            ignored.append((what, said))
+        if what.kind is ContactKind.IMPRESSION:
+            sent = dispatches.get((what.action, what.channel), ())
+        elif what.kind is ContactKind.DISPATCH:
+            sent = ()
+        else:
+            continue
+        answers = responses.get(what.action, ())
+        late = [at + wait for at in _inside(times, earliest, until - wait)]
+        if sent or answers:
+            late = [
+                end
+                for end in late
+                if not _any_in(sent, end - 2 * wait + 1, end - wait + 1)
+                and not _any_in(answers, end - wait, end)
+            ]
+        if late:
+            ignored.append((what, late))
+    return ignored
 
 
 _Sent = dict[tuple[str, str], list[int]]
 
 
-def _said(in_order: Iterable[Contact]) -> tuple[dict[str, list[int]], _Sent]:
+def _said(found: Iterable[Group]) -> tuple[dict[str, list[int]], _Sent]:
     """When customers responded, by action, and when something was sent, by action and channel."""
     responses: dict[str, list[int]] = {}
     dispatches: _Sent = {}
-    for one in in_order:
-        if one.kind is ContactKind.RESPONSE:
-            responses.setdefault(one.action, []).append(one.at)
-        elif one.kind is ContactKind.DISPATCH:
-            dispatches.setdefault((one.action, one.channel), []).append(one.at)
+    for what, times in found:
+        if what.kind is ContactKind.RESPONSE:
+            responses.setdefault(what.action, []).extend(times)
+        elif what.kind is ContactKind.DISPATCH:
+            dispatches.setdefault((what.action, what.channel), []).extend(times)
+    for each in (*responses.values(), *dispatches.values()):
+        each.sort()
     return responses, dispatches
 
 
@@ -186,28 +198,30 @@ def _milliseconds(at: datetime) -> int:
     return (at - _EPOCH) // _MILLISECOND
 
 
+def _inside(times: Sequence[int], after: int, until: int) -> Sequence[int]:
+    """The ordered `times` later than `after` and not later than `until`."""
+    return times[bisect_right(times, after) : bisect_right(times, until)]
+
+
 def _any_in(times: Sequence[int], start: int, end: int) -> bool:
     """Whether one of the ordered `times` is from `start` to just before `end`."""
     at = bisect_left(times, start)
     return at < len(times) and times[at] < end
 
 
-_at, _time = attrgetter("at"), itemgetter(0)
+def _is(kind: ContactKind) -> Callable[[What], bool]:
+    return lambda what: what.kind is kind
 
 
-def _is(kind: ContactKind) -> Callable[[Contact], bool]:
-    return lambda contact: contact.kind is kind
+def _responded(outcome: str) -> Callable[[What], bool]:
+    return lambda what: what.kind is ContactKind.RESPONSE and what.outcome == outcome
 
 
-def _responded(outcome: str) -> Callable[[Contact], bool]:
-    return lambda contact: contact.kind is ContactKind.RESPONSE and contact.outcome == outcome
+def _answered(what: What) -> bool:
+    return what.kind is ContactKind.RESPONSE and what.outcome != IGNORE
 
 
-def _answered(contact: Contact) -> bool:
-    return contact.kind is ContactKind.RESPONSE and contact.outcome != IGNORE
-
-
-_COUNTS: dict[str, Callable[[Contact], bool]] = {
+_COUNTS: dict[str, Callable[[What], bool]] = {
     "shown": _is(ContactKind.IMPRESSION),
     "sent": _is(ContactKind.DISPATCH),
     "answered": _answered,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from engine.catalog import Influencer, Scope
 from engine.counting import tally
 from engine.moment import Moment
+from engine.packed import Group, What
 from engine.propensity import DECIMALS
-from engine.types import Contact, ContactKind
+from engine.types import ContactKind
+from engine.windows import from_milliseconds, milliseconds
 
 _EVERYTHING = "*"
 _BY_KIND = (ContactKind.DISPATCH, ContactKind.DELIVERY, ContactKind.IMPRESSION)
@@ -70,35 +73,35 @@ def _reached(influencer: Influencer, moment: Moment) -> datetime | None:
 
 
 def _answered(
-    influencer: Influencer, answers: Sequence[tuple[datetime, str, Contact]], moment: Moment
+    influencer: Influencer, answers: Sequence[tuple[str, Group]], moment: Moment
 ) -> datetime | None:
     """When one of its outcomes happened last: each one starts it again."""
-    what, _, name = influencer.after.partition(":")
-    times = (
-        at
-        for at, outcome, contact in answers
+    of, _, name = influencer.after.partition(":")
+    until = milliseconds(moment.now)
+    latest = (
+        times[bisect_right(times, until) - 1]
+        for outcome, (what, times) in answers
         if outcome in influencer.outcomes
-        and at <= moment.now
-        and (what == _EVERYTHING or getattr(contact, what) == name)
+        and times[0] <= until
+        and (of == _EVERYTHING or getattr(what, of) == name)
     )
-    return max(times, default=None)
+    at = max(latest, default=None)
+    return None if at is None else from_milliseconds(at)
 
 
-def _answers(
-    influencers: Sequence[Influencer], moment: Moment
-) -> list[tuple[datetime, str, Contact]]:
-    """The contacts that any influencer waits for, with their times and outcomes."""
+def _answers(influencers: Sequence[Influencer], moment: Moment) -> list[tuple[str, Group]]:
+    """The contacts that any influencer waits for, with their outcomes."""
     wanted = frozenset[str]().union(*(one.outcomes for one in influencers))
     if wanted.isdisjoint(tally(Scope.CUSTOMER, moment).counts):
         return []
     kinds = [kind for kind in _BY_KIND if kind.value in wanted]
     return [
-        (datetime.fromtimestamp(contact.at / 1000, UTC), outcome, contact)
-        for contact in tally(Scope.CUSTOMER, moment).of(kinds, wanted)
-        if (outcome := outcome_of(contact)) in wanted
+        (outcome, found)
+        for found in tally(Scope.CUSTOMER, moment).of(kinds, wanted)
+        if (outcome := outcome_of(found[0])) in wanted
     ]
 
 
-def outcome_of(contact: Contact) -> str:
+def outcome_of(what: What) -> str:
     """What a contact was: the word of a response, else `dispatch`, `delivery`, `impression`."""
-    return contact.outcome if contact.kind is ContactKind.RESPONSE else contact.kind
+    return what.outcome if what.kind is ContactKind.RESPONSE else what.kind

@@ -9,6 +9,7 @@ before anything was drawn (`smoothed`), and that where it is what the model said
 
 from __future__ import annotations
 
+import binascii
 from collections.abc import Collection, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, cast
@@ -17,8 +18,9 @@ import orjson
 
 from engine.later import source_of
 from engine.outcome import Counts, Outcome, counts
+from engine.packed import pack, told
 from engine.plan import drop_text
-from engine.types import Arm, Candidate, Decision, Request, Snapshot, Status
+from engine.types import Arm, Candidate, Contact, Decision, Request, Snapshot, Status
 
 _MAYBE_ASKED = ("context", "purposes", "tags", "journey", "explain", "superseded")
 _MAYBE_KNOWN = (
@@ -64,7 +66,7 @@ def request_laid_out(request: Request) -> dict[str, Any]:
 
 
 def snapshot_laid_out(snapshot: Snapshot) -> dict[str, Any]:
-    """A snapshot, each contact as a row."""
+    """A snapshot, its contacts packed."""
     found: dict[str, Any] = {
         "customer": snapshot.customer,
         "reconciled": snapshot.reconciled,
@@ -76,11 +78,10 @@ def snapshot_laid_out(snapshot: Snapshot) -> dict[str, Any]:
         if value := getattr(snapshot, name):
             found[name] = value
     if snapshot.contacts:
-        found["contacts"] = [_contact_row(one) for one in snapshot.contacts]
+        found["contacts"] = _contacts_laid_out(snapshot.contacts)
     if snapshot.circles:
         found["circles"] = {
-            scope: [_contact_row(one) for one in contacts]
-            for scope, contacts in snapshot.circles.items()
+            scope: _contacts_laid_out(contacts) for scope, contacts in snapshot.circles.items()
         }
     if snapshot.remembered is not None:
         found["remembered"] = snapshot.remembered
@@ -94,9 +95,25 @@ def snapshot_read(kept: dict[str, Any]) -> dict[str, Any]:
     return {**found, "circles": {scope: _contacts(rows) for scope, rows in circles.items()}}
 
 
-def _contacts(rows: Sequence[Any]) -> list[Any]:
+def _contacts_laid_out(contacts: Sequence[Contact]) -> Any:
+    """Contacts packed, with what they were; as rows where they can't be packed."""
+    packed = pack(contacts)
+    if packed is None:
+        return [_contact_row(one) for one in contacts]
+    kept = binascii.b2a_base64(packed.kept, newline=False)
+    words = b",".join(packed.words)
+    return orjson.Fragment(b'{"packed":"%s","words":[%s]}' % (kept, words))
+
+
+def _contacts(kept: Any) -> Any:
     """Contacts by the names of their fields; as records of before have them."""
-    return [one if isinstance(one, dict) else dict(zip(_CONTACT, one, strict=True)) for one in rows]
+    if isinstance(kept, dict):
+        laid_out = cast("dict[str, Any]", kept)
+        return told(binascii.a2b_base64(laid_out["packed"]), laid_out["words"])
+    named: list[Any] = []
+    for row in cast("Sequence[Any]", kept):
+        named.append(row if isinstance(row, dict) else dict(zip(_CONTACT, row, strict=True)))
+    return tuple(named)
 
 
 # -- candidates

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -56,7 +56,7 @@ class Moment:
         """Whether the features could not be read, so that only an earlier answer can be given."""
         return self.snapshot.reconciled and self.snapshot.remembered is not None
 
-    def contacts(self, scope: Scope) -> tuple[Contact, ...]:
+    def contacts(self, scope: Scope) -> Sequence[Contact]:
         """The contacts of the customer, or of everybody in the account or household; by time.
 
         A customer of whom no account or household is known is alone in it.

@@ -9,9 +9,10 @@ from engine.catalog import Bundle, ContactPolicy, Scope
 from engine.counting import Needs, in_order, in_reach, meant, once_each, subject, tally
 from engine.history import IGNORE, ignored_at
 from engine.moment import Moment
+from engine.packed import Group, groups
 from engine.shelf import Place
-from engine.types import Contact, ContactKind, Drop, Stage
-from engine.windows import from_milliseconds, milliseconds, opened
+from engine.types import ContactKind, Drop, Stage
+from engine.windows import from_milliseconds, longest, milliseconds, opened
 
 _KINDS = {
     kind.value: kind
@@ -99,32 +100,40 @@ def _latest_end(policy: ContactPolicy, times: Sequence[int], moment: Moment) -> 
     Each time that is the last of so many within one window starts a silence, whatever is silent
     already: the latest one ends last.
     """
+    over = milliseconds(moment.now - policy.silence)
     for last in range(len(times) - 1, policy.times - 2, -1):
-        at = from_milliseconds(times[last])
-        if at + policy.silence <= moment.now:
+        if times[last] <= over:
             return None
+        at = from_milliseconds(times[last])
         first = times[last - policy.times + 1]
         if first > milliseconds(opened(policy.window, at, moment.zones)):
             return at + policy.silence
     return None
 
 
-def _happened(policy: ContactPolicy, moment: Moment) -> Iterator[tuple[int, Contact]]:
+def _happened(policy: ContactPolicy, moment: Moment) -> Iterator[Group]:
     """What a policy counts, and when that happened. What is ignored was said earlier."""
     means = meant(policy, moment)
     kinds = once_each(frozenset(_KINDS[one] for one in policy.outcomes if one in _KINDS))
-    answers = policy.outcomes - {IGNORE}
-    for one in tally(policy.scope, moment).of(kinds, answers):
-        if means(one):
-            yield one.at, one
+    answers, since = policy.outcomes - {IGNORE}, _since(policy, moment)
+    for found in tally(policy.scope, moment).of(kinds, answers):
+        if found[1][-1] > since and means(found[0]):
+            yield found
     if IGNORE in policy.outcomes:
         for found in _ignored(policy.scope, moment):
-            if means(found[1]):
+            if means(found[0]):
                 yield found
 
 
-def _ignored(scope: Scope, moment: Moment) -> Sequence[tuple[int, Contact]]:
-    def work(now: Moment) -> Sequence[tuple[int, Contact]]:
-        return ignored_at(now.contacts(scope), now.now, now.bundle.answers_within)
+def _since(policy: ContactPolicy, moment: Moment) -> int:
+    """What happened up to then has no part in a silence that is still in force."""
+    return milliseconds(moment.now - policy.silence - longest(policy.window))
+
+
+def _ignored(scope: Scope, moment: Moment) -> Sequence[Group]:
+    def work(now: Moment) -> Sequence[Group]:
+        asking = (one for one in now.bundle.policies if IGNORE in one.outcomes)
+        since = min(_since(one, now) for one in asking)
+        return ignored_at(groups(now.contacts(scope)), now.now, now.bundle.answers_within, since)
 
     return moment.once(f"ignored:{scope}", work)

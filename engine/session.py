@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from engine.moment import Moment
+from engine.packed import groups, since
 from engine.shelf import Place
 from engine.types import ContactKind, Drop, Stage
 from engine.windows import from_milliseconds, milliseconds
@@ -75,9 +77,7 @@ def _visit(moment: Moment) -> Visit | None:
         return None
     started, until = span
     visit = Visit(until=until)
-    for contact in moment.snapshot.contacts:
-        if contact.at < started:
-            continue
+    for contact in since(moment.snapshot.contacts, started):
         if contact.kind is ContactKind.IMPRESSION:
             visit.shown[contact.action] += 1
         elif contact.outcome in moment.bundle.session.silenced_by:
@@ -96,15 +96,22 @@ def _span(moment: Moment) -> tuple[int, datetime] | None:
     remembered = moment.snapshot.session
     started = milliseconds(remembered.started) if remembered else None
     last = milliseconds(remembered.last) if remembered else None
-    present = [one.at for one in moment.snapshot.contacts if one.kind in _PRESENT]
-    latest = max(present if last is None else [last, *present], default=None)
-    if latest is None or moment.now >= from_milliseconds(latest) + idle:
+    found = groups(moment.snapshot.contacts)
+    present = [times for what, times in found if what.kind in _PRESENT]
+    ends = [times[-1] for times in present]
+    latest = max(ends if last is None else [last, *ends], default=None)
+    if latest is None or moment.now >= (until := from_milliseconds(latest) + idle):
         return None
-    for at in sorted(present):
+    for at in _from(present, last):
         if last is None or at - last >= wait:
             started = at
         last = at if last is None else max(last, at)
-    if started is None or last is None:
-        return None
-    until = from_milliseconds(last) + idle
-    return (started, until) if moment.now < until else None
+    return None if started is None else (started, until)
+
+
+def _from(present: Sequence[Sequence[int]], last: int | None) -> list[int]:
+    """The times that are not before the last that is remembered, in order."""
+    if last is None:
+        return sorted(at for times in present for at in times)
+    late = (times for times in present if times[-1] >= last)
+    return sorted(at for times in late for at in times[bisect_left(times, last) :])

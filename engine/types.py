@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -250,10 +250,8 @@ class Snapshot:
     feature_times: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
     holds: tuple[Hold, ...] = ()
     consents: Mapping[str, bool] = field(default_factory=dict[str, bool])
-    contacts: tuple[Contact, ...] = ()
-    circles: Mapping[str, tuple[Contact, ...]] = field(
-        default_factory=dict[str, tuple[Contact, ...]]
-    )
+    contacts: Sequence[Contact] = ()
+    circles: Mapping[str, Sequence[Contact]] = field(default_factory=dict[str, Sequence[Contact]])
     """The contacts of the customer's `account` and `household`, all members together."""
     journeys: tuple[JourneyState, ...] = ()
     session: Session | None = None

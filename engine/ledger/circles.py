@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.catalog import Bundle, ContactLimit, ContactPolicy, Scope
@@ -16,9 +16,7 @@ SHARED = (Scope.ACCOUNT, Scope.HOUSEHOLD)
 class Circles:
     """What was read of a customer's circles, by scope: the contacts and the version of each."""
 
-    contacts: Mapping[str, tuple[Contact, ...]] = field(
-        default_factory=dict[str, tuple[Contact, ...]]
-    )
+    contacts: Mapping[str, Sequence[Contact]] = field(default_factory=dict[str, Sequence[Contact]])
     read: Mapping[str, int] = field(default_factory=dict[str, int])
 
     def seen(self, version: int) -> str:

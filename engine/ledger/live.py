@@ -195,7 +195,7 @@ async def state_of(
 
 async def _contacts(
     wire: Wire, marker: bytes | None, kept: bytes | None, since: int, seconds: float | None
-) -> tuple[Contact, ...]:
+) -> Sequence[Contact]:
     vocabulary = contacts.VOCABULARY
     try:
         return vocabulary.decode(marker, kept, since)
@@ -267,7 +267,7 @@ class LiveState:
     version: int
     holds: tuple[Hold, ...]
     consents: Mapping[str, bool]
-    contacts: tuple[Contact, ...]
+    contacts: Sequence[Contact]
     journeys: tuple[JourneyState, ...]
     decided: bytes = b""
     circles: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -333,7 +333,7 @@ _state = maker(LiveState)
 _snapshot = maker(Snapshot)
 
 
-def decode_state(reply: Sequence[Any], found: tuple[Contact, ...] = ()) -> LiveState:
+def decode_state(reply: Sequence[Any], found: Sequence[Contact] = ()) -> LiveState:
     """A LiveState from the reply of `read.lua` or a refused `commit.lua`, its contacts decoded."""
     marker, fields, _, stored = reply
     version, decided, session = 0, b"", None

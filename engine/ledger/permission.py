@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -262,7 +262,7 @@ def snapshot_of(message: Message, ground: Ground) -> Snapshot:
 
     mine = contacts.known_as(message.message_id)
 
-    def others(found: tuple[Contact, ...]) -> tuple[Contact, ...]:
+    def others(found: Sequence[Contact]) -> tuple[Contact, ...]:
         return tuple(one for one in found if one.id != mine)
 
     known = _known(ground.state, message.customer)

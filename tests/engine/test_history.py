@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from engine.errors import RuleError
 from engine.history import VERBS, Asked, Past, asked, ignored_at, look_back, subject
 from engine.names import names
+from engine.packed import groups
 from engine.rules import Kind, compile_expression, history_days
 from engine.types import Contact, ContactKind, Scalar, Snapshot
 from tests.support.builders import (
@@ -67,10 +68,30 @@ def evaluated(text: str, *contacts: Contact, reconciled: bool = True) -> Scalar:
 def ignored(*contacts: Contact, now: datetime = NOW) -> list[tuple[datetime, Contact]]:
     """When what was ignored, at the tests' clock."""
     epoch = NOW - timedelta(milliseconds=round(NOW.timestamp() * 1000))
-    return [
-        (epoch + timedelta(milliseconds=at), contact)
-        for at, contact in ignored_at(contacts, now, WAIT)
-    ]
+    found: list[tuple[datetime, Contact]] = []
+    for at, words in became_ignored(contacts, now):
+        ends = epoch + timedelta(milliseconds=at)
+        said = ends if words[0] is RESPONSE else ends - WAIT
+        [mine] = [one for one in contacts if _words(one) == words and one.at == _ms(said)]
+        found.append((ends, mine))
+    return found
+
+
+def became_ignored(contacts: Sequence[Contact], now: datetime) -> list[tuple[int, tuple[str, ...]]]:
+    """When what was ignored, in milliseconds since 1970, by time."""
+    return sorted(
+        (at, (what.kind, what.action, what.channel))
+        for what, times in ignored_at(groups(contacts), now, WAIT)
+        for at in times
+    )
+
+
+def _words(one: Contact) -> tuple[str, ...]:
+    return one.kind, one.action, one.channel
+
+
+def _ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
 
 
 # -- what becomes ignored, and when
@@ -154,9 +175,22 @@ def test_what_was_ignored_once_stays_so_and_its_moment_does_not_depend_on_when_o
     """History is not rewritten by what happens after."""
     earlier = ago(hours=hours)
     known_then = [one for one in contacts if one.at <= round(earlier.timestamp() * 1000)]
-    then = ignored_at(known_then, earlier, WAIT)
+    then = became_ignored(known_then, earlier)
     until = round(earlier.timestamp() * 1000)
-    assert then == [found for found in ignored_at(contacts, NOW, WAIT) if found[0] <= until]
+    assert then == [found for found in became_ignored(contacts, NOW) if found[0] <= until]
+
+
+@given(any_contacts(), st.integers(-10, 410))
+def test_who_asks_only_for_what_became_so_later_misses_none_of_it(
+    contacts: list[Contact], hours: int
+) -> None:
+    since = _ms(ago(hours=hours))
+    recent = sorted(
+        (at, (what.kind, what.action, what.channel))
+        for what, times in ignored_at(groups(contacts), NOW, WAIT, since)
+        for at in times
+    )
+    assert recent == [found for found in became_ignored(contacts, NOW) if found[0] > since]
 
 
 @given(any_contacts(), st.permutations(range(12)))
@@ -164,9 +198,7 @@ def test_the_order_in_which_contacts_are_given_does_not_matter(
     contacts: list[Contact], order: Sequence[int]
 ) -> None:
     shuffled = [contacts[at] for at in order if at < len(contacts)]
-    both = (ignored_at(contacts, NOW, WAIT), ignored_at(shuffled, NOW, WAIT))
-    keys = [sorted((at, one.kind, one.action, one.channel) for at, one in found) for found in both]
-    assert keys[0] == keys[1]
+    assert became_ignored(contacts, NOW) == became_ignored(shuffled, NOW)
 
 
 @given(any_contacts(), st.integers(1, 20))

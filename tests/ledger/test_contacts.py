@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from engine.errors import LiveStateUnavailable
 from engine.ledger import Ledger, contacts, keys
 from engine.ledger.clock import milliseconds
+from engine.packed import Packed, groups, times_by_code
 from engine.types import Contact, ContactKind
 from tests.support.builders import DAY, a_contact, a_customer
 from tests.support.ledgers import reconcile, redis_says
@@ -37,7 +39,7 @@ def there_and_back(one: Contact) -> Contact:
     return found
 
 
-async def seen(ledger: Ledger) -> tuple[Contact, ...]:
+async def seen(ledger: Ledger) -> Sequence[Contact]:
     """The customer's contacts, as a decision reads them."""
     return (await ledger.state(CUSTOMER)).contacts
 
@@ -124,27 +126,21 @@ def test_only_what_is_later_is_read(times: list[int], since: int) -> None:
     assert [one.at for one in found] == [at for at in sorted(times) if at > since]
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 60)), max_size=30),
-    st.sampled_from((1, 7, 1_000)),
-)
-def test_what_was_decoded_before_never_changes_what_is_read(
-    turns: list[tuple[int, int, int]], most: int
-) -> None:
-    """Contacts come and go, of two customers in turn, while one process remembers both."""
-    made = [replace(a_contact("o1", kind=kind), at=0) for kind in ContactKind]
-    codes = {entry(contacts.encode(one))[1]: contacts.encode(one)[27:] for one in made}
-    remembering = contacts.Vocabulary(most)
-    remembering.learn(b"m", codes)
-    kept = [b"", b""]
-    for number, (kind, cut, since) in enumerate(turns):
-        mine = number % 2
-        added, _ = entry(contacts.encode(replace(made[kind], id=f"o{number}", at=number * 2)))
-        kept[mine] = (kept[mine] + added)[cut * contacts.SIZE if cut == 3 else 0 :]
-        fresh = contacts.Vocabulary()
-        fresh.learn(b"m", codes)
-        expected = fresh.decode(b"m", kept[mine], since)
-        assert remembering.decode(b"m", kept[mine], since) == expected
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=300))
+def test_hundreds_are_read_as_a_few_are(told: list[tuple[int, int]]) -> None:
+    made = [replace(a_contact(f"o{n}", action=f"a{n}"), at=10**12) for n in range(10)]
+    words = [entry(contacts.encode(one))[1] for one in made]
+    vocabulary = contacts.Vocabulary()
+    vocabulary.learn(b"m", {entry(p)[1]: p[27:] for p in map(contacts.encode, made)})
+    at, kept = 10**12, b""
+    for number, pause in told:
+        at += pause
+        kept += at.to_bytes(6) + words[number] + b"o\0\0\0\0"
+    found = vocabulary.decode(b"m", kept, -1)
+    assert [(one.action, one.at) for one in found] == [
+        (one.action, one.at) for one in Packed(kept, vocabulary.under(b"m"), times_by_code)
+    ]
+    assert groups(found) == groups(Packed(kept, vocabulary.under(b"m"), times_by_code))
 
 
 async def test_words_whose_code_is_taken_get_another_one(ledger: Ledger) -> None:
