@@ -73,6 +73,17 @@ def next_open(hours: BusinessHours, at: datetime) -> datetime:
     return max(at, next(_openings(hours, at))[0])
 
 
+def in_words(hours: BusinessHours, at: datetime) -> str:
+    """A moment as people of these hours say it.
+
+    >>> at = datetime(2026, 11, 30, 8, tzinfo=UTC)
+    >>> in_words(BusinessHours(name="care", zone="Europe/Berlin"), at)
+    'Monday 30 November, 09:00 (CET)'
+    """
+    there = at.astimezone(ZoneInfo(hours.zone))
+    return f"{there:%A} {there.day} {there:%B, %H:%M (%Z)}"
+
+
 def closes(hours: BusinessHours, at: datetime) -> datetime | None:
     """When the hours end that `at` is in, or that come next; None if they never do."""
     at = at.astimezone(UTC)

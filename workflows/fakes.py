@@ -75,6 +75,19 @@ STOCK = (
         channels=("call",),
         priority=2.0,
     ),
+    Stocked(action="callback-booked", tags=("callback",)),
+    Stocked(action="callback-again", tags=("callback",)),
+    Stocked(action="callback-missed", tags=("callback",)),
+    Stocked(action="feedback-thanks", tags=("feedback",)),
+    Stocked(action="feedback-received", tags=("feedback",)),
+    Stocked(action="feedback-changed", tags=("feedback",)),
+    Stocked(action="feedback-explained", tags=("feedback",)),
+    Stocked(action="pulse-call", tags=("pulse",)),
+    Stocked(action="pulse-status", tags=("pulse",)),
+    Stocked(action="pulse-path", tags=("pulse",)),
+    Stocked(action="pulse-next-step", tags=("pulse",)),
+    Stocked(action="pulse-survey", purpose="survey", tags=("pulse", "survey")),
+    Stocked(action="purchase-help", tags=("help",)),
 )
 
 

@@ -26,6 +26,7 @@ State = TypeVar("State")
 Run = Callable[..., Awaitable[Ending | None]]
 
 REASON_MAXIMUM = 200
+CALLBACK = "callback"
 
 
 class Cancelled(BaseException):
@@ -114,6 +115,11 @@ class Lasting(People):
         return str(defined.name) if defined else ""
 
     # Inside
+
+    async def _book_callback(self, because: str) -> None:
+        name = f"{self.opening.kind}-{self._key(CALLBACK)[:8]}"
+        await self.sub_journey(CALLBACK, name, data={"because": because})
+        self.say(f"a callback is booked: {because}")
 
     def _has_grown_long(self) -> bool:
         info = workflow.info()

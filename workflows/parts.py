@@ -104,7 +104,7 @@ class TemporalJourneys:
 
     def concerns(self, event: Event) -> bool:
         """Whether any journey may want this event."""
-        return any(event_type == event.type for event_type, _, _ in routing.TABLE)
+        return routing.concerns(event)
 
     def hold_for(self, event: Event) -> Hold | None:
         """The hold that an event puts in force."""

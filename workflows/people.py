@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
@@ -56,7 +57,7 @@ class People(Speaking):
 
         `via` sends what tells them; it failed if nothing went out. With a deadline they have to
         take it, by an event of `taken_by`, which stays unread, or by the answer `taken`; `declined`
-        fails at once. `fallback` gets the reason.
+        fails at once. `fallback` gets the reason; without one a callback is booked.
         """
         self.assign(to, because=because)
         await self._show_step()
@@ -66,11 +67,14 @@ class People(Speaking):
         if not why:
             return True
         self.say(f"{to} did not take over: {why}")
-        if fallback is not None:
-            await fallback(why)
+        await (fallback(why) if fallback else self._book_callback(because))
         return False
 
     # Inside
+
+    @abstractmethod
+    async def _book_callback(self, because: str) -> None:
+        """Has somebody call the customer: what a failed handoff falls back on."""
 
     async def _told(self, via: Callable[[], Awaitable[Sent | None]] | None) -> str:
         """Why they could not be told; empty if they were."""

@@ -30,6 +30,10 @@ _log = logging.getLogger(__name__)
 NO_STARTS: Mapping[str, Sequence[datetime]] = {}
 ONBOARDING = "onboarding"
 RENEWAL = "renewal"
+CALLBACK = "callback"
+FEEDBACK = "feedback"
+PULSE = "pulse"
+PURCHASE_HELP = "purchase-help"
 
 STARTS = True
 FEEDS = False
@@ -44,12 +48,28 @@ TABLE: tuple[tuple[str, str, bool], ...] = (
     ("contract.renewal_due", RENEWAL, STARTS),
     ("milestone.reached", RENEWAL, FEEDS),
     ("purchase.made", RENEWAL, FEEDS),
+    ("feedback.given", FEEDBACK, STARTS),
+    ("agent.replied", FEEDBACK, FEEDS),
+    ("customer.joined", PULSE, STARTS),
+    ("milestone.reached", PULSE, FEEDS),
+    ("feedback.given", PULSE, FEEDS),
+    ("page.viewed", PURCHASE_HELP, STARTS),  # only the pages below
+    ("purchase.made", PURCHASE_HELP, FEEDS),
 )
+
+ONLY_IF: Mapping[tuple[str, str], tuple[str, frozenset[str]]] = {
+    ("page.viewed", PURCHASE_HELP): ("page", frozenset({"checkout", "cart", "basket"})),
+}
+"""Where an event concerns a journey only with one of these values in its data."""
 
 KINDS: Mapping[str, str] = {
     ONBOARDING: "",
     COMPLAINT: "case",
     RENEWAL: "due",
+    CALLBACK: "",  # other journeys start it, and name it
+    FEEDBACK: "",
+    PULSE: "",
+    PURCHASE_HELP: "",
 }
 """Every kind of journey, in `workflows/<kind>.py`, and which of an event's data tells the journeys
 of one customer apart: "" where a customer has one at a time. The worker runs what is here.
@@ -63,6 +83,8 @@ PASSED_ON = {
     "milestone.reached": ("name",),
     "purchase.made": ("product", "amount"),
     "feedback.given": ("score",),
+    "agent.replied": ("channel", "by", "resolved"),
+    "page.viewed": ("page",),
 }
 """The data that journeys may see; anything else, free text above all, stays in the journal."""
 
@@ -86,10 +108,15 @@ def routes(event: Event, journeys: Sequence[JourneyState] = ()) -> tuple[Route, 
     """
     found: dict[str, Route] = {}
     for event_type, kind, starts in TABLE:
-        if event_type == event.type:
+        if event_type == event.type and _concerns(event, kind):
             for journey_id in _journey_ids(kind, starts, event, journeys):
                 found[journey_id] = Route(kind=kind, journey_id=journey_id, starts=starts)
     return tuple(found.values())
+
+
+def concerns(event: Event) -> bool:
+    """Whether any journey may want this event."""
+    return any(name == event.type and _concerns(event, kind) for name, kind, _ in TABLE)
 
 
 def allowed(
@@ -202,6 +229,11 @@ def new_opening(
 def first_state(event: Event, route: Route) -> JourneyState:
     """Where a journey stands before any worker has looked at it."""
     return JourneyState(id=route.journey_id, kind=route.kind, stage="started", since=event.at)
+
+
+def _concerns(event: Event, kind: str) -> bool:
+    name, values = ONLY_IF.get((event.type, kind), ("", frozenset[str]()))
+    return not name or str(event.data.get(name)) in values
 
 
 def _journey_ids(

@@ -47,7 +47,10 @@ COMPLAINT = {
 }
 ONBOARDING = {"welcome-message", "set-up-guide", "first-bill-explainer", "onboarding-check-in"}
 RENEWAL = {"renewal-reminder", "renewal-save-offer", "renewal-call"}
-SURVEYS = {"post-resolution-survey", "onboarding-survey"}
+CALLBACK = {"callback-booked", "callback-again", "callback-missed"}
+FEEDBACK = {"feedback-received", "feedback-thanks", "feedback-changed", "feedback-explained"}
+PULSE = {"pulse-call", "pulse-status", "pulse-path", "pulse-next-step"}
+SURVEYS = {"post-resolution-survey", "onboarding-survey", "pulse-survey"}
 BUNDLE = load_bundle(
     BUNDLES / "telco", features=FEATURES, pushed=[view.name for view in PUSHED], today=NOW.date()
 )
@@ -197,13 +200,21 @@ def test_the_source_of_the_bundle_gives_it_again() -> None:
 
 def test_the_actions_that_only_journeys_send_say_so() -> None:
     only = {action.name for action in ACTIONS if action.only_for_journeys}
-    assert only == COMPLAINT | ONBOARDING | RENEWAL | SURVEYS | {"terms-notice"}
-    tags = ((COMPLAINT, "complaint"), (ONBOARDING, "onboarding"), (RENEWAL, "renewal"))
+    known = COMPLAINT | ONBOARDING | RENEWAL | CALLBACK | FEEDBACK | PULSE | SURVEYS
+    assert only == known | {"terms-notice", "purchase-help"}
+    tags = (
+        *((COMPLAINT, "complaint"), (ONBOARDING, "onboarding"), (RENEWAL, "renewal")),
+        *((CALLBACK, "callback"), (FEEDBACK, "feedback"), (PULSE, "pulse")),
+        ({"purchase-help"}, "help"),
+    )
     for names, tag in tags:
         assert all(tag in BUNDLE.actions[name].tags for name in names)
 
 
-@pytest.mark.parametrize("name", sorted(COMPLAINT | ONBOARDING | {"renewal-reminder"}))
+OWED = COMPLAINT | ONBOARDING | CALLBACK | FEEDBACK | PULSE | {"renewal-reminder"}
+
+
+@pytest.mark.parametrize("name", sorted(OWED))
 def test_what_journeys_owe_the_customer_is_service_exempt_and_sells_nothing(name: str) -> None:
     action = BUNDLE.actions[name]
     assert (action.purpose, action.exempt) == ("service", "service")

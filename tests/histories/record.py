@@ -17,8 +17,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from tests.support.journeys import Customer, World, a_world
+from workflows.testing import Act, FakeOutcome
 
 DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
 
 
 async def complaint_closed(world: World, customer: Customer) -> str:
@@ -69,12 +71,76 @@ async def renewal_after_complaint(world: World, customer: Customer) -> str:
     return name
 
 
+async def callback_not_reached(world: World, customer: Customer) -> str:
+    """One call in vain, two that nobody reports."""
+    name = "callback:1"
+    await customer.starts(name, because="the bill")
+    await customer.in_stage(name, "booked")
+    await world.pass_time(HOUR / 2)
+    await customer.in_stage(name, "calling")
+    await customer.operator(name, Act.ANSWER, choice="not reached")
+    await customer.ending(name)
+    return name
+
+
+async def feedback_changed(world: World, customer: Customer) -> str:
+    """A low score, answered late, acted on, told by nobody: a callback is booked."""
+    await customer.has("feedback.given", score=3)
+    await customer.in_stage("feedback", "to be answered")
+    await world.pass_time(DAY + HOUR)
+    await customer.has("agent.replied", channel="email")
+    await customer.in_stage("feedback", "to be acted on")
+    failed = FakeOutcome(status="failed", reason="bounced")
+    world.post.refusals = {"email": failed, "whatsapp": failed}
+    await customer.operator("feedback", Act.ANSWER, choice="changed")
+    await customer.in_stage("feedback", "to be told")
+    world.post.refusals = {}
+    await customer.ending("feedback")
+    return "feedback"
+
+
+async def pulse_guided(world: World, customer: Customer) -> str:
+    """A customer who wants to be guided, and takes one of three steps."""
+    await customer.starts("pulse", "customer.joined")
+    await customer.in_stage("pulse", "first month")
+    await world.pass_time(30 * DAY + 5 * HOUR)
+    await customer.in_stage("pulse", "calling")
+    await customer.operator("pulse", Act.ANSWER, choice="wants to be guided")
+    await customer.in_stage("pulse", "guided path")
+    await customer.has("milestone.reached", name="account-explored")
+    await customer.ending("pulse")
+    return "pulse"
+
+
+async def pulse_called_back(world: World, customer: Customer) -> str:
+    """Nobody says what came of the call: called back, and not reached then either."""
+    await customer.starts("pulse", "customer.joined")
+    await customer.ending("pulse")
+    return "pulse"
+
+
+async def purchase_helped(world: World, customer: Customer) -> str:
+    """Helped, and bought after that."""
+    await customer.has("page.viewed", page="checkout")
+    await customer.in_stage("purchase-help", "at the till")
+    await world.pass_time(3 * HOUR)
+    await customer.in_stage("purchase-help", "helped")
+    await customer.has("purchase.made", product="fiber", amount=30)
+    await customer.ending("purchase-help")
+    return "purchase-help"
+
+
 Story = Callable[[World, Customer], Awaitable[str]]
 STORIES: tuple[Story, ...] = (
     complaint_closed,
     complaint_open,
     onboarding_with_gaps,
     renewal_after_complaint,
+    callback_not_reached,
+    feedback_changed,
+    pulse_guided,
+    pulse_called_back,
+    purchase_helped,
 )
 
 

@@ -147,4 +147,16 @@ class CallingInHours(Journey):
         return await self.finish("called", because=f"{self.now:%H:%M}, until {by:%d %H:%M}")
 
 
-WALKS = (Counting, Asking, CallingBack, Selling, CallingInHours)
+@workflow.defn(name="handing-over")
+class HandingOver(Journey):
+    """Hands over, and has no fallback of its own."""
+
+    @workflow.run
+    async def run(self, opening: Opening) -> Ending | None:
+        """One question for somebody else."""
+        self.stage("handing over", owner=DESK)
+        taken = await self.hand_off(HEAD, because="a question", within=DAY)
+        return await self.finish("taken" if taken else "not taken", because="that was all")
+
+
+WALKS = (Counting, Asking, CallingBack, Selling, CallingInHours, HandingOver)

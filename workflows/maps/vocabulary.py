@@ -146,6 +146,8 @@ def box_of(call: ast.Call, name: str, scope: Scope) -> tuple[Verb, str, tuple[st
     told = _arguments(call, verb, scope)
     for argument, usual in _USUAL.get(name, ()):
         told.setdefault(argument, usual)
+    if name == "hand_off" and "fallback" not in told and told.keys() & {"via", "within", "until"}:
+        told["fallback"] = "a callback"
     if name == "escalate" and "to" not in told:
         told["ladder"] = in_words(getattr(scope.journey, "ladder", ()))
     title = verb.title
