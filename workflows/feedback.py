@@ -96,7 +96,7 @@ class Feedback(Journey):
         held = any(hold.id.startswith(COMPLAINTS) for hold in view.holds)
         matter = Matter(since=given.at, due=given.at + ANSWER, complaint=held)
         if held and self.owner == DESK:
-            self.assign(complaint.DESK, because="a complaint is open")
+            self.assign(complaint.DESK, because="a complaint is open or was just solved")
         if score is not None and score >= HIGH:
             return replace(matter, pleased=True)
         if score is not None and score <= LOW and not held:

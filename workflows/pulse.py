@@ -1,7 +1,7 @@
 """The pulse of the first month: a call of 15 minutes, how things stand, a guided path, a survey.
 
 Owner: the onboarding team; its lead for what is still open in the end.
-Promises: thirty days after joining we announce a call and make it in business hours; the customer
+Promises: thirty days after joining we announce a call and make it, in business hours; the customer
 reads how things stand; who wants to is guided through three steps, each recalled once; a survey at
 the end. Nothing is sold.
 Fallbacks: who is not reached is called back, three times more. A customer who waits for us to solve
@@ -103,6 +103,7 @@ class Pulse(Journey):
     async def have_it_called(self) -> str:
         """Announce the call, make it, and ask what came of it."""
         self.stage("about to call")
+        await self.wait_for_business_hours(HOURS)
         hours = self.business_hours(HOURS)
         at = next_open(hours, self.business_deadline(NOTICE, hours=HOURS))
         when = in_words(hours, at)
