@@ -47,7 +47,7 @@ TAGS = ("callback",)
 class Calls:
     """When the next call is due, when those in vain were made, and how it ended."""
 
-    at: datetime
+    promised: datetime
     tried: tuple[datetime, ...] = ()
     outcome: str = ""
     because: str = ""
@@ -62,7 +62,7 @@ class Callback(Journey):
     @workflow.run
     async def run(self, opening: Opening) -> Ending | None:
         """Call until the customer is reached, or until it was in vain three times."""
-        calls = self.resumed(Calls) or Calls(at=self.next_slot(self.now + NOTICE))
+        calls = self.resumed(Calls) or Calls(promised=self.next_slot(self.now + NOTICE))
         while not calls.outcome:
             calls = await self.next_call(calls)
             await self.checkpoint(calls)
@@ -75,7 +75,7 @@ class Callback(Journey):
         action = AGAIN if calls.tried else BOOKED
         self.stage("booked again" if calls.tried else "booked", owner=self.owner or DESK)
         await self.tell_customer(action, calls)
-        await self.wait_for(until=calls.at, what="the hour of the call")
+        await self.wait_for(until=calls.promised, what="the hour of the call")
         await self.wait_for_business_hours(HOURS)
         self.stage("calling")
         called = self.now
@@ -99,7 +99,7 @@ class Callback(Journey):
             self.escalate(because="nobody said what came of the call")
         if len(calls.tried) == CALLS:
             return replace(calls, outcome=NOT_REACHED, because=f"{CALLS} calls in vain")
-        return replace(calls, at=self.another_hour(calls))
+        return replace(calls, promised=self.another_hour(calls))
 
     async def give_up(self, calls: Calls) -> Ending | None:
         """Leave the next word to the customer, and what is open to the lead."""
@@ -110,7 +110,7 @@ class Callback(Journey):
 
     async def tell_customer(self, action: str, calls: Calls) -> None:
         """Say it in writing, on the first channel that takes it; the call is made all the same."""
-        when = in_words(self.business_hours(HOURS), calls.at)
+        when = in_words(self.business_hours(HOURS), calls.promised)
         sent = await self.reach(
             CHANNELS, step=action, action=action, tags=TAGS, context={"call_at": when}
         )

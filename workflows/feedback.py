@@ -38,11 +38,13 @@ ANSWERED = "answered"
 CHANGED = "changed"
 EXPLAINED = "explained"
 NOT_YET = "not yet"
+THANKED = "thanked"
+NOT_ACTED_ON = "not acted on"
 
 THANKS = "feedback-thanks"
 RECEIVED = "feedback-received"
-TOLD = {CHANGED: "feedback-changed", EXPLAINED: "feedback-explained"}
-"""What the customer hears of what was done."""
+WHAT_CHANGED = "feedback-changed"
+WHAT_WE_FOUND = "feedback-explained"
 
 CHANNELS = ("email", "whatsapp")
 TAGS = ("feedback",)
@@ -50,14 +52,21 @@ TAGS = ("feedback",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matter:
-    """What somebody told us: since when, what is promised next, and what was done so far."""
+    """What somebody told us: since when, what is promised next, what was done, how it ended.
+
+    `news` is feedback that nobody has looked at yet; `open` says that some is to be answered.
+    """
 
     since: datetime
-    due: datetime
-    pleased: bool = False
+    promised: datetime
+    news: Heard | None = None
+    open: bool = False
     complaint: bool = False
     answered: bool = False
     done: str = ""
+    outcome: str = ""
+    because: str = ""
+    gap: str = ""
 
 
 @workflow.defn(name="feedback")
@@ -70,56 +79,66 @@ class Feedback(Journey):
     @workflow.run
     async def run(self, opening: Opening) -> Ending:
         """Receive, answer, act, tell; more feedback meanwhile is answered as well."""
-        matter = self.resumed(Matter) or await self.receive(opening.event)
+        matter = self.resumed(Matter) or begun(opening.event)
         while True:
-            await self.checkpoint(matter)
-            step = await self.next_step(matter)
+            step = await (self.end(matter) if matter.outcome else self.next_step(matter))
             if isinstance(step, Ending):
                 return step
             matter = step
+            await self.checkpoint(matter)
 
-    async def next_step(self, matter: Matter) -> Matter | Ending:
+    async def next_step(self, matter: Matter) -> Matter:
         """What is owed next."""
-        if matter.pleased:
-            return await self.thank()
+        if matter.news:
+            return await self.receive(matter, matter.news)
         if matter.done:
             return await self.tell(matter)
         if self.now >= matter.since + GIVEN_UP:
-            return await self.give_up(matter)
+            return self.give_up(matter)
         return await (self.act(matter) if matter.answered else self.answer(matter))
 
-    async def receive(self, given: Heard) -> Matter:
+    async def receive(self, matter: Matter, given: Heard) -> Matter:
         """Find who owns it, and tell the customer that a person will answer."""
         self.stage("received", owner=self.owner or DESK)
         score = score_of(given)
         view = await self.decide(CHANNELS[0], tags=TAGS)
         held = any(hold.id.startswith(COMPLAINTS) for hold in view.holds)
-        matter = Matter(since=given.at, due=given.at + ANSWER, complaint=held)
         if held and self.owner == DESK:
             self.assign(complaint.DESK, because="a complaint is open or was just solved")
+        matter = replace(matter, news=None, complaint=held)
         if score is not None and score >= HIGH:
-            return replace(matter, pleased=True)
+            return await self.thank(matter)
         if score is not None and score <= LOW and not held:
             self.escalate(because=f"a score of {score:g}")
         await self.reach(CHANNELS, step=RECEIVED, action=RECEIVED, tags=TAGS)
-        return matter
+        if matter.answered:  # this one needs an answer of its own
+            matter = replace(begun(given), news=None, complaint=held)
+        return replace(matter, open=True)
+
+    async def thank(self, matter: Matter) -> Matter:
+        """Say thank you, and leave it at that; what is open from before stays open."""
+        if matter.open:
+            self.say("more feedback, and a good one: what is open stays open")
+            return matter
+        await self.reach(CHANNELS, step=THANKS, action=THANKS, tags=TAGS)
+        return replace(matter, outcome=THANKED, because="the customer is pleased")
 
     async def answer(self, matter: Matter) -> Matter:
-        """A person answers the customer: seen in the inbox of the agents, or said by the owner."""
+        """A person answers the customer: seen in what agents do, or said by the owner."""
         self.stage("to be answered")
         answer = await self.ask(
             "answer the customer's feedback?",
             owner=self.owner,
             choices=(ANSWERED, NOT_YET),
             default=NOT_YET,
-            until=matter.due,
+            until=matter.promised,
             unless=self.hears,
         )
         heard = await self.wait_for(*self.hears, until=self.now, what="what came in")
         if answer.choice == ANSWERED or (heard and by_a_person(heard)):
-            matter = replace(matter, answered=True, due=matter.since + ACTION)
+            matter = replace(matter, answered=True, promised=matter.since + ACTION)
         if heard:
-            return await self.more(matter, heard)
+            return with_news(matter, heard)
         return matter if answer.in_time else self.slip(matter, "nobody has answered")
 
     async def act(self, matter: Matter) -> Matter:
@@ -130,38 +149,33 @@ class Feedback(Journey):
             owner=self.owner,
             choices=(CHANGED, EXPLAINED, NOT_YET),
             default=NOT_YET,
-            until=matter.due,
+            until=matter.promised,
             unless=self.hears,
         )
-        if answer.choice in TOLD:
+        if answer.choice != NOT_YET:
             return replace(matter, done=answer.choice)
         heard = await self.wait_for(*self.hears, until=self.now, what="what came in")
         if heard:
-            return await self.more(matter, heard)
+            return with_news(matter, heard)
         return matter if answer.in_time else self.slip(matter, "nothing was done")
-
-    async def more(self, matter: Matter, heard: Heard) -> Matter:
-        """Feedback that comes meanwhile is answered, too; what is promised already stays so."""
-        if heard.type != FEEDBACK:
-            return matter
-        new = await self.receive(heard)
-        if new.pleased:
-            self.say("more feedback, and a good one: what is open stays open")
-            return matter
-        return new if matter.answered else replace(new, since=matter.since, due=matter.due)
 
     def slip(self, matter: Matter, why: str) -> Matter:
         """A deadline has passed: the next of the ladder has a day."""
-        self.escalate(because=why, to=complaint.MANAGER if matter.complaint else None)
-        return replace(matter, due=self.now + REMINDER)
+        if matter.complaint:
+            self.escalate(because=why, to=complaint.MANAGER)
+        else:
+            self.escalate(because=why)
+        return replace(matter, promised=self.now + REMINDER)
 
-    async def tell(self, matter: Matter) -> Matter | Ending:
+    async def tell(self, matter: Matter) -> Matter:
         """Tell the customer what was done; by a person if not in writing."""
         self.stage("to be told")
-        action = TOLD[matter.done]
+        changed = matter.done == CHANGED
+        action = WHAT_CHANGED if changed else WHAT_WE_FOUND
+        over = replace(matter, outcome=CHANGED) if changed else replace(matter, outcome=EXPLAINED)
         sent = await self.reach(CHANNELS, step=action, action=action, tags=TAGS)
         if sent is not None and sent.out:
-            return await self.end(matter.done, because="and the customer knows")
+            return replace(over, because="and the customer knows")
         told = await self.hand_off(
             self.owner,
             because="tell the customer what was done about their feedback",
@@ -169,31 +183,33 @@ class Feedback(Journey):
             taken_by=(REPLIED,),
         )
         if told:
-            return await self.end(matter.done, because="and a person tells the customer")
+            return replace(over, because="and a person tells the customer")
         gap = f"a word to the customer: {self.owner}, a callback is booked"
-        return await self.end(matter.done, because="but the customer was not told", gaps=(gap,))
+        return replace(over, because="but the customer does not know yet", gap=gap)
 
-    async def thank(self) -> Matter | Ending:
-        """Say thank you, and leave it at that."""
-        self.stage("thanking")
-        await self.reach(CHANNELS, step=THANKS, action=THANKS, tags=TAGS)
-        return await self.end("thanked", because="the customer is pleased")
-
-    async def give_up(self, matter: Matter) -> Matter | Ending:
+    def give_up(self, matter: Matter) -> Matter:
         """Nobody has done it in two weeks: it is named, and with whom it was left."""
         left = "action" if matter.answered else "answer"
         gap = f"the {left}: {self.owner}, asked every day for {GIVEN_UP.days} days"
-        return await self.end("not acted on", because=f"the {left} never came", gaps=(gap,))
+        return replace(matter, outcome=NOT_ACTED_ON, because=f"the {left} never came", gap=gap)
 
-    async def end(self, ended: str, *, because: str, gaps: tuple[str, ...] = ()) -> Matter | Ending:
-        """End it, unless there is more to answer by now."""
-        over = await self.finish(ended, because=because, gaps=gaps, unless=(FEEDBACK,))
-        if over is not None:
-            return over
-        heard = await self.wait_for(FEEDBACK, within=REMINDER, what="more feedback")
-        if heard is None:
-            return await self.end(ended, because=because, gaps=gaps)
-        return await self.receive(heard)
+    async def end(self, matter: Matter) -> Matter | Ending:
+        """End it, unless more feedback came at the last moment, which is looked at then."""
+        gaps = (matter.gap,) if matter.gap else ()
+        ended = await self.finish(
+            matter.outcome, because=matter.because, gaps=gaps, unless=(FEEDBACK,)
+        )
+        return ended or Matter(since=self.now, promised=self.now + ANSWER)
+
+
+def begun(given: Heard) -> Matter:
+    """Where feedback stands that has just been given."""
+    return Matter(since=given.at, promised=given.at + ANSWER, news=given)
+
+
+def with_news(matter: Matter, heard: Heard) -> Matter:
+    """More feedback is looked at next; a reply is no news."""
+    return replace(matter, news=heard) if heard.type == FEEDBACK else matter
 
 
 def score_of(given: Heard) -> float | None:

@@ -40,7 +40,7 @@ TAGS = ("help",)
 class Stall:
     """When to look again, until when help is of use, and how it ended."""
 
-    at: datetime
+    next_look: datetime
     latest: datetime
     helped: bool = False
     outcome: str = ""
@@ -57,7 +57,9 @@ class PurchaseHelp(Journey):
     async def run(self, opening: Opening) -> Ending | None:
         """Wait for the purchase, offer help once, and wait once more."""
         begun = opening.event.at
-        stall = self.resumed(Stall) or Stall(at=begun + STALLED_AFTER, latest=begun + SILENT_AFTER)
+        stall = self.resumed(Stall) or Stall(
+            next_look=begun + STALLED_AFTER, latest=begun + SILENT_AFTER
+        )
         while not stall.outcome:
             stall = await self.next_step(stall)
             await self.checkpoint(stall)
@@ -66,7 +68,7 @@ class PurchaseHelp(Journey):
     async def next_step(self, stall: Stall) -> Stall:
         """Leave the customer alone for a while, then see whether help is due."""
         self.stage("helped" if stall.helped else "at the till", owner=DESK)
-        heard = await self.wait_for(*self.hears, until=stall.at, what="the purchase")
+        heard = await self.wait_for(*self.hears, until=stall.next_look, what="the purchase")
         if heard:
             return self.moved(stall, heard)
         if stall.helped:
@@ -88,7 +90,7 @@ class PurchaseHelp(Journey):
             return stall
         if heard.type == HOLD_PLACED:
             return replace(stall, outcome=SILENT, because=f"{heard.text('hold')} is in force")
-        return replace(stall, at=min(heard.at + STALLED_AFTER, stall.latest))
+        return replace(stall, next_look=min(heard.at + STALLED_AFTER, stall.latest))
 
     async def offer(self, stall: Stall) -> Stall:
         """Offer help, unless a hold, a limit or the customer's night is in the way."""
@@ -96,6 +98,6 @@ class PurchaseHelp(Journey):
             return replace(stall, outcome=SILENT, because="a hold is in force")
         sent = await self.reach(CHANNELS, step="help", action=HELP, tags=TAGS)
         if sent is not None and sent.out:
-            return replace(stall, helped=True, at=self.now + BUYS_WITHIN)
+            return replace(stall, helped=True, next_look=self.now + BUYS_WITHIN)
         self.say(f"no help yet: {sent.reason if sent else 'nothing may be said now'}")
-        return replace(stall, at=min(self.now + AGAIN_AFTER, stall.latest))
+        return replace(stall, next_look=min(self.now + AGAIN_AFTER, stall.latest))
