@@ -89,7 +89,7 @@ class World:
 
     def offers(self, *actions: Stocked) -> None:
         """What the engine of this world may propose, besides what it can anyway."""
-        self.engine.stock = (*self.engine.stock, *actions)
+        self.engine.stock = (*actions, *self.engine.stock)
 
     def customer(self) -> Customer:
         """Somebody to whom nothing has happened yet."""
