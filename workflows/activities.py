@@ -33,6 +33,7 @@ from engine.live import Answer, Ask
 from engine.types import Hold, JourneyState
 from workflows import routing, steps
 from workflows.connection import ending_of, tell
+from workflows.desks import Count, busy, complaint_owner, owned_by
 from workflows.naming import safe_name
 from workflows.starting import start
 from workflows.steps import DecisionView, Ending, Heard, HeldBy, Proposal, Sent, SentStatus
@@ -100,12 +101,14 @@ class JourneyActivities:
         book: Book,
         client: Client,
         bundle: Callable[[], Bundle],
+        count: Count = owned_by,
     ) -> None:
         self._decider = decider
         self._sender = sender
         self._book = book
         self._client = client
         self._bundle = bundle
+        self._count = count
 
     def all(self) -> list[Callable[..., Any]]:
         """The activities, for a worker."""
@@ -119,6 +122,7 @@ class JourneyActivities:
             self.drop_journey,
             self.tell,
             self.start_journey,
+            self.desks,
         ]
 
     @activity.defn(name=steps.DECIDE)
@@ -185,6 +189,16 @@ class JourneyActivities:
             *(tell(self._client, journey, told.news, RPC_TIMEOUT) for journey in others)
         )
         return tuple(journey for journey, done in zip(others, heard, strict=True) if done)
+
+    @activity.defn(name=steps.DESKS)
+    async def desks(self, wanted: steps.DesksWanted) -> steps.Desks:
+        """Who could take a case: what Temporal doesn't tell now is left out."""
+        with errors_for_temporal():
+            running = await self._book.journeys(wanted.customer)
+        return steps.Desks(
+            busy=await busy(self._client, wanted.teams, self._count),
+            complaint=await complaint_owner(self._client, running),
+        )
 
     @activity.defn(name=steps.START_JOURNEY)
     async def start_journey(self, wanted: steps.SubJourney) -> Ending | None:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from temporalio.client import Client
+
 from engine.catalog import Bundle, HoldTerms
 from engine.channels.delivery import Message
 from engine.errors import TactfulError, Unavailable
@@ -88,6 +90,29 @@ STOCK = (
     Stocked(action="pulse-next-step", tags=("pulse",)),
     Stocked(action="pulse-survey", purpose="survey", tags=("pulse", "survey")),
     Stocked(action="purchase-help", tags=("help",)),
+    Stocked(action="inquiry-out-of-hours", tags=("inquiry",)),
+    Stocked(action="inquiry-late", tags=("inquiry",)),
+    Stocked(action="inquiry-survey", purpose="survey", tags=("inquiry", "survey")),
+    Stocked(action="order-late", tags=("order-delay",)),
+    Stocked(action="order-news", tags=("order-delay",)),
+    Stocked(action="order-replacement", tags=("order-delay",)),
+    Stocked(action="order-credit", tags=("order-delay",)),
+    Stocked(action="order-follow-up", tags=("order-delay",)),
+    *(
+        Stocked(
+            action=name,
+            purpose="collections",
+            tags=("failed-payment",),
+            channels=("email", "whatsapp"),
+        )
+        for name in ("payment-failed-notice", "payment-retry-reminder", "payment-call-offer")
+    ),
+    Stocked(
+        action="payment-call",
+        purpose="collections",
+        tags=("failed-payment",),
+        channels=("call",),
+    ),
 )
 
 
@@ -98,7 +123,12 @@ class FakeBook:
         self.held: dict[str, dict[str, Hold]] = {}
         self.running: dict[str, dict[str, JourneyState]] = {}
         self.stages: dict[str, list[str]] = {}
+        self.busy: dict[str, int] = {}
+        """How many journeys each team owns: a Temporal that skips time can't be asked."""
         self.broken = 0
+
+    async def owned_by(self, client: Client, team: str) -> int:
+        return self.busy.get(team, 0)
 
     async def put_journey(self, customer: str, journey: JourneyState) -> None:
         self._fail_if_broken()

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from engine.business_hours import BusinessHours
 from engine.catalog import HoldTerms
+from engine.service_terms import Promise
 from engine.types import Hold, Scalar
 from workflows.clock import JourneyClock
 from workflows.offers import Proposal, SentStatus
@@ -119,7 +120,8 @@ class Opening:
 
     `journey` is the workflow id, `event` what opened it, `name` what tells it from others of its
     kind, `terms` those of the holds it places. `openers` are the events that would open it again.
-    `business_hours`, by name, know the holidays of this year and the next.
+    `business_hours`, by name, know the holidays of this year and the next; `promises` are the
+    service times that hold for its case.
     """
 
     customer: str
@@ -133,6 +135,7 @@ class Opening:
     name: str = ""
     openers: tuple[str, ...] = ()
     business_hours: Mapping[str, BusinessHours] = field(default_factory=dict[str, BusinessHours])
+    promises: tuple[Promise, ...] = ()
 
     @property
     def title(self) -> str:

@@ -13,6 +13,8 @@ NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 TEXT_MAXIMUM = 64
 DUE = "due"
 CASE = "case"
+NAMES = (CASE, "order", "invoice")
+"""The data by which journeys are named, as they stand in ids."""
 
 
 def name_of(event: Event, key: str) -> str:

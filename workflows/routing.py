@@ -19,8 +19,16 @@ from engine.types import Event, Hold, JourneyState, Scalar
 from workflows.clock import JourneyClock
 from workflows.connection import tell
 from workflows.life import journey_id, key_of
-from workflows.naming import TEXT_MAXIMUM, case_of, name_of
-from workflows.starting import CAREFUL_TERMS, COMPLAINT, hours_of, start, terms_of
+from workflows.naming import NAMES, TEXT_MAXIMUM, case_of, name_of, safe_name
+from workflows.starting import (
+    CAREFUL_TERMS,
+    COMPLAINT,
+    INQUIRY,
+    hours_of,
+    promises_of,
+    start,
+    terms_of,
+)
 from workflows.steps import Heard, Opening
 
 __all__ = ["CAREFUL_TERMS", "COMPLAINT", "terms_of"]
@@ -34,6 +42,8 @@ CALLBACK = "callback"
 FEEDBACK = "feedback"
 PULSE = "pulse"
 PURCHASE_HELP = "purchase-help"
+ORDER_DELAY = "order-delay"
+FAILED_PAYMENT = "failed-payment"
 
 STARTS = True
 FEEDS = False
@@ -55,6 +65,15 @@ TABLE: tuple[tuple[str, str, bool], ...] = (
     ("feedback.given", PULSE, FEEDS),
     ("page.viewed", PURCHASE_HELP, STARTS),  # only the pages below
     ("purchase.made", PURCHASE_HELP, FEEDS),
+    ("message.received", INQUIRY, STARTS),
+    ("agent.replied", INQUIRY, FEEDS),
+    ("feedback.given", INQUIRY, FEEDS),
+    ("order.delayed", ORDER_DELAY, STARTS),
+    ("milestone.reached", ORDER_DELAY, FEEDS),
+    ("payment.failed", FAILED_PAYMENT, STARTS),
+    ("milestone.reached", FAILED_PAYMENT, FEEDS),
+    ("purchase.made", FAILED_PAYMENT, FEEDS),
+    ("message.received", FAILED_PAYMENT, FEEDS),
 )
 
 ONLY_IF: Mapping[tuple[str, str], tuple[str, frozenset[str]]] = {
@@ -70,6 +89,9 @@ KINDS: Mapping[str, str] = {
     FEEDBACK: "",
     PULSE: "",
     PURCHASE_HELP: "",
+    INQUIRY: "",
+    ORDER_DELAY: "order",
+    FAILED_PAYMENT: "invoice",
 }
 """Every kind of journey, in `workflows/<kind>.py`, and which of an event's data tells the journeys
 of one customer apart: "" where a customer has one at a time. The worker runs what is here.
@@ -80,11 +102,14 @@ PASSED_ON = {
     "complaint.reopened": ("case", "severity"),
     "complaint.resolved": ("case",),
     "contract.renewal_due": ("due",),
-    "milestone.reached": ("name",),
-    "purchase.made": ("product", "amount"),
+    "milestone.reached": ("name", "order", "invoice"),
+    "purchase.made": ("product", "amount", "invoice"),
     "feedback.given": ("score",),
-    "agent.replied": ("channel", "by", "resolved"),
     "page.viewed": ("page",),
+    "message.received": ("channel", "topic", "language"),
+    "agent.replied": ("channel", "by", "resolved"),
+    "order.delayed": ("order", "hours"),
+    "payment.failed": ("invoice",),
 }
 """The data that journeys may see; anything else, free text above all, stays in the journal."""
 
@@ -191,8 +216,7 @@ def heard(event: Event) -> Heard:
     """An event as journeys hear it: without anything personal."""
     allowed = PASSED_ON.get(event.type, ())
     data = {name: _plain(event.data[name]) for name in allowed if name in event.data}
-    if "case" in data:
-        data["case"] = case_of(event)
+    data |= {name: safe_name(str(event.data[name])) for name in NAMES if data.get(name)}
     key = key_of(event.source, event.id)
     return Heard(key=key, type=event.type, at=event.at, seq=event.seq, data=data)
 
@@ -223,6 +247,7 @@ def new_opening(
         name=name,
         openers=tuple(one for one, opened, starts in TABLE if opened == kind and starts),
         business_hours=hours_of(bundle, event.at.year),
+        promises=promises_of(kind, event, bundle),
     )
 
 

@@ -74,17 +74,20 @@ class Speaking(Holding):
         step: str,
         patience: timedelta = SEND_PATIENCE,
         on_hold: OnHold = SKIP,
+        unless: Sequence[str] = (),
     ) -> Sent:
         """Send what the engine proposed; `patience` limits the retries. A refusal is an answer.
 
         Within quiet hours the journey waits, visibly, until they are over; a hold that comes
-        meanwhile recalls the message.
+        meanwhile recalls the message, and so does an event of the types in `unless`.
         """
-        sent = await self._send(Failed(step=step, proposal=proposal, patience=patience))
+        self._must_hear(unless)
+        wanted = Failed(step=step, proposal=proposal, patience=patience)
+        sent = await self._send(wanted, unless)
         while sent.reason.startswith(HELD) and isinstance(on_hold, WaitOut):
             if not await self._waited_out([sent.reason.removeprefix(HELD)], on_hold):
                 return sent
-            sent = await self._send(Failed(step=step, proposal=proposal, patience=patience))
+            sent = await self._send(wanted, unless)
         if sent.reason.startswith(HELD) and isinstance(on_hold, Reroute):
             held_back, channels = proposal.offer, (proposal.channel,)
             return await self._reroute(on_hold, channels, step, held_back.tags) or sent
@@ -100,10 +103,12 @@ class Speaking(Holding):
         tags: Sequence[str] = (),
         context: Mapping[str, Scalar] | None = None,
         on_hold: OnHold = SKIP,
+        unless: Sequence[str] = (),
     ) -> Sent | None:
         """Decide and send on the first channel that takes it; None if none has anything to say.
 
-        With `action` only that one is sent, wherever the engine ranks it.
+        With `action` only that one is sent, wherever the engine ranks it. What waits for the end of
+        quiet hours is not sent at all once an event of the types in `unless` is there.
         """
         while True:
             sent, held = None, set[str]()
@@ -116,8 +121,8 @@ class Speaking(Holding):
                 if proposal is None:
                     held |= {hold.id for hold in view.holds}
                     continue
-                sent = await self.send(proposal, step=step)
-                if sent.out:
+                sent = await self.send(proposal, step=step, unless=unless)
+                if sent.out or self._inbox.has(unless):
                     return sent
                 if sent.reason.startswith(HELD):
                     held.add(sent.reason.removeprefix(HELD))
@@ -178,7 +183,7 @@ class Speaking(Holding):
                 return DecisionView(decision_id="", level=Level.STATIC, because=(because,))
         return view
 
-    async def _send(self, wanted: Failed) -> Sent:
+    async def _send(self, wanted: Failed, unless: Sequence[str] = ()) -> Sent:
         await self._obey()
         await self._show_step()
         message_id = self._key(wanted.step)
@@ -194,8 +199,11 @@ class Speaking(Holding):
         latest = self.now + QUIET_MAXIMUM
         while sent.status is SentStatus.WAITS and sent.until and sent.until <= latest:
             self._board = self._board.sent(wanted.proposal, sent)
-            if await self._await(f"the end of {sent.reason}", sent.until, lambda: False):
+            what = f"the end of {sent.reason}"
+            if await self._await(what, sent.until, lambda: self._inbox.has(unless)):
                 sent = replace(sent, status=SentStatus.REFUSED, reason="skipped by an operator")
+                break
+            if self._inbox.has(unless):
                 break
             sent = await self._deliver(replace(dispatch, at=self.now), wanted)
         return self._settled(sent, wanted)

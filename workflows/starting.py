@@ -18,10 +18,15 @@ from temporalio.common import (
 from engine.business_hours import BusinessHours, with_holidays_until
 from engine.catalog import Bundle, HoldTerms
 from engine.holds import COMMERCIAL, SALES
+from engine.service_terms import Case, Promise, promised
 from workflows import search_attributes, steps
 from workflows.steps import Heard, Opening
 
 COMPLAINT = "complaint"
+INQUIRY = "inquiry"
+
+CLOCKED = (INQUIRY,)
+"""The kinds of journeys that keep the service clocks of the bundle."""
 
 URGENCY: Mapping[str, int] = {
     COMPLAINT: 1,
@@ -62,6 +67,13 @@ def priority_of(kind: str) -> Priority:
 def hours_of(bundle: Bundle, year: int) -> dict[str, BusinessHours]:
     """The business hours of a bundle, with the holidays of this year and the next written out."""
     return {name: _fixed(hours, year) for name, hours in bundle.business_hours.items()}
+
+
+def promises_of(kind: str, event: Heard, bundle: Bundle) -> tuple[Promise, ...]:
+    """The service times that hold for a case that begins with this event."""
+    if kind not in CLOCKED:
+        return ()
+    return promised(bundle.service_clocks, Case(channel=event.text("channel"), labels=(kind,)))
 
 
 @lru_cache(maxsize=256)

@@ -29,6 +29,8 @@ from workflows.offers import (
 __all__ = [
     "Carried",
     "DecisionView",
+    "Desks",
+    "DesksWanted",
     "Dispatch",
     "Ending",
     "Heard",
@@ -60,6 +62,7 @@ PUT_JOURNEY = "put_journey"
 DROP_JOURNEY = "drop_journey"
 TELL = "tell"
 START_JOURNEY = "start_journey"
+DESKS = "desks"
 
 HOLD_PLACED = "hold.placed"
 HOLD_RELEASED = "hold.released"
@@ -113,6 +116,25 @@ class News:
     customer: str
     teller: str
     news: Heard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesksWanted:
+    """How busy these teams are, and who looks after an open complaint of this customer."""
+
+    customer: str
+    teams: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desks:
+    """`busy`: how many journeys each team owns, as far as that is known.
+
+    `complaint`: the owner of the customer's open complaint; empty without one.
+    """
+
+    busy: Mapping[str, int] = field(default_factory=dict[str, int])
+    complaint: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

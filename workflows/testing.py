@@ -84,6 +84,7 @@ class World:
             book=self.book,
             client=self.client,
             bundle=lambda: self.bundle,
+            count=self.book.owned_by,
         )
         return worker(self.client, self.site, activities, self.journeys)
 

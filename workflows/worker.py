@@ -46,6 +46,8 @@ PASSED_THROUGH = (
     "workflows.speaking",
     "workflows.standing",
     "workflows.steps",
+    "workflows.talk",
+    "workflows.triage",
     "workflows.waiting",
 )
 """Pure modules that all runs share instead of importing them each for itself."""

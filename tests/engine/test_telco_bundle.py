@@ -50,7 +50,16 @@ RENEWAL = {"renewal-reminder", "renewal-save-offer", "renewal-call"}
 CALLBACK = {"callback-booked", "callback-again", "callback-missed"}
 FEEDBACK = {"feedback-received", "feedback-thanks", "feedback-changed", "feedback-explained"}
 PULSE = {"pulse-call", "pulse-status", "pulse-path", "pulse-next-step"}
-SURVEYS = {"post-resolution-survey", "onboarding-survey", "pulse-survey"}
+INQUIRY = {"inquiry-out-of-hours", "inquiry-late"}
+ORDERS = {
+    *("order-late", "order-news", "order-replacement"),
+    *("order-credit", "order-follow-up"),
+}
+PAYMENTS = {
+    *("payment-failed-notice", "payment-retry-reminder"),
+    *("payment-call-offer", "payment-call"),
+}
+SURVEYS = {"post-resolution-survey", "onboarding-survey", "pulse-survey", "inquiry-survey"}
 BUNDLE = load_bundle(
     BUNDLES / "telco", features=FEATURES, pushed=[view.name for view in PUSHED], today=NOW.date()
 )
@@ -201,23 +210,35 @@ def test_the_source_of_the_bundle_gives_it_again() -> None:
 def test_the_actions_that_only_journeys_send_say_so() -> None:
     only = {action.name for action in ACTIONS if action.only_for_journeys}
     known = COMPLAINT | ONBOARDING | RENEWAL | CALLBACK | FEEDBACK | PULSE | SURVEYS
+    known |= INQUIRY | ORDERS | PAYMENTS
     assert only == known | {"terms-notice", "purchase-help"}
     tags = (
         *((COMPLAINT, "complaint"), (ONBOARDING, "onboarding"), (RENEWAL, "renewal")),
         *((CALLBACK, "callback"), (FEEDBACK, "feedback"), (PULSE, "pulse")),
+        *((INQUIRY, "inquiry"), (ORDERS, "order-delay"), (PAYMENTS, "failed-payment")),
         ({"purchase-help"}, "help"),
     )
     for names, tag in tags:
         assert all(tag in BUNDLE.actions[name].tags for name in names)
 
 
-OWED = COMPLAINT | ONBOARDING | CALLBACK | FEEDBACK | PULSE | {"renewal-reminder"}
+OWED = {
+    *(COMPLAINT | ONBOARDING | CALLBACK | FEEDBACK | PULSE | INQUIRY | ORDERS),
+    "renewal-reminder",
+}
 
 
 @pytest.mark.parametrize("name", sorted(OWED))
 def test_what_journeys_owe_the_customer_is_service_exempt_and_sells_nothing(name: str) -> None:
     action = BUNDLE.actions[name]
     assert (action.purpose, action.exempt) == ("service", "service")
+    assert "commercial" not in action.tags
+
+
+@pytest.mark.parametrize("name", sorted(PAYMENTS))
+def test_what_is_said_of_a_failed_payment_sells_nothing_and_waits_for_the_day(name: str) -> None:
+    action = BUNDLE.actions[name]
+    assert (action.purpose, action.exempt) == ("collections", None)
     assert "commercial" not in action.tags
 
 
@@ -512,7 +533,8 @@ def test_the_protection_pack_brings_its_members_where_there_is_room() -> None:
 
 def test_only_journeys_and_marketing_wait_for_the_morning() -> None:
     for hours in BUNDLE.quiet_hours:
-        assert not hours.reach.purposes & {"service", "collections"}
+        assert "service" not in hours.reach.purposes
+        assert hours.waits or "collections" not in hours.reach.purposes
     commercial = {action.name for action in ACTIONS if "commercial" in action.tags}
     assert not any(BUNDLE.actions[name].exempt for name in commercial)
 

@@ -130,6 +130,47 @@ async def purchase_helped(world: World, customer: Customer) -> str:
     return "purchase-help"
 
 
+async def inquiry_escalated(world: World, customer: Customer) -> str:
+    """Nobody replies in time, then somebody does; solved, and nothing more comes."""
+    await customer.has("message.received", channel="whatsapp", text="hello?", topic="billing")
+    await customer.in_stage("inquiry", "open")
+    await world.pass_time(2 * HOUR)
+    await customer.in_stage("inquiry", "escalated")
+    await customer.has("agent.replied", channel="whatsapp")
+    await customer.in_stage("inquiry", "with the customer")
+    await customer.ending("inquiry")
+    return "inquiry"
+
+
+async def order_delay_repaired(world: World, customer: Customer) -> str:
+    """Watched, told, put right by the default, told of more, delivered."""
+    name = "order-delay:o-1"
+    await customer.has("order.delayed", order="o-1", hours=30.0)
+    await customer.in_stage(name, "watched")
+    await world.pass_time(DAY)
+    await customer.in_stage(name, "to be repaired")
+    await customer.has("order.delayed", order="o-1", hours=96.0)
+    await world.pass_time(DAY)
+    await customer.in_stage(name, "on its way")
+    await customer.has("milestone.reached", name="delivered", order="o-1")
+    await customer.ending(name)
+    return name
+
+
+async def failed_payment_paid_late(world: World, customer: Customer) -> str:
+    """Every word of the plan, a call that nobody takes over, a question to the lead, paid."""
+    name = "failed-payment:i-1"
+    await customer.has("payment.failed", invoice="i-1")
+    await customer.in_stage(name, "reminded")
+    await world.pass_time(15 * DAY)
+    await customer.in_stage(name, "with a person")
+    await world.pass_time(31 * DAY)
+    await customer.in_stage(name, "to be decided")
+    await customer.has("milestone.reached", name="paid")
+    await customer.ending(name)
+    return name
+
+
 Story = Callable[[World, Customer], Awaitable[str]]
 STORIES: tuple[Story, ...] = (
     complaint_closed,
@@ -141,6 +182,9 @@ STORIES: tuple[Story, ...] = (
     pulse_guided,
     pulse_called_back,
     purchase_helped,
+    inquiry_escalated,
+    order_delay_repaired,
+    failed_payment_paid_late,
 )
 
 
