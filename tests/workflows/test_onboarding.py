@@ -50,7 +50,7 @@ async def test_milestones_reached_in_any_order_and_twice_complete_it(world: Worl
         await customer.has("milestone.reached", name=name)
     assert (await customer.ending("onboarding")).ended == "completed"
     assert customer.got == ["welcome-message"]
-    assert await world.book.journeys(customer.reference) == ()
+    assert "onboarding" not in {one.kind for one in await world.book.journeys(customer.reference)}
 
 
 async def test_a_milestone_is_recalled_the_day_before_it_is_due(world: World) -> None:
