@@ -138,27 +138,18 @@ def ignored_at(
     responses, dispatches = _said(found)
     ignored: list[Group] = []
     for what, times in found:
-        if times[-1] <= earliest:
-            continue
+        kind = what.kind
         if what.outcome == IGNORE and (said := _inside(times, since, until)):
             ignored.append((what, said))
-        if what.kind is ContactKind.IMPRESSION:
-            sent = dispatches.get((what.action, what.channel), ())
-        elif what.kind is ContactKind.DISPATCH:
-            sent = ()
-        else:
+        if kind is ContactKind.RESPONSE or kind is ContactKind.DELIVERY or times[-1] <= earliest:
             continue
-        answers = responses.get(what.action, ())
-        late = [at + wait for at in _inside(times, earliest, until - wait)]
-        if sent or answers:
-            late = [
-                end
-                for end in late
-                if not _any_in(sent, end - 2 * wait + 1, end - wait + 1)
-                and not _any_in(answers, end - wait, end)
-            ]
+        late = _inside(times, earliest, until - wait)
+        if kind is ContactKind.IMPRESSION and (sent := dispatches.get((what.action, what.channel))):
+            late = [at for at in late if not _any_in(sent, at - wait + 1, at + 1)]
+        if answers := responses.get(what.action):
+            late = [at for at in late if not _any_in(answers, at, at + wait)]
         if late:
-            ignored.append((what, late))
+            ignored.append((what, [at + wait for at in late]))
     return ignored
 
 
@@ -200,6 +191,8 @@ def _milliseconds(at: datetime) -> int:
 
 def _inside(times: Sequence[int], after: int, until: int) -> Sequence[int]:
     """The ordered `times` later than `after` and not later than `until`."""
+    if times[0] > after and times[-1] <= until:
+        return times
     return times[bisect_right(times, after) : bisect_right(times, until)]
 
 

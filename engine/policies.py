@@ -12,7 +12,7 @@ from engine.moment import Moment
 from engine.packed import Group, groups
 from engine.shelf import Place
 from engine.types import ContactKind, Drop, Stage
-from engine.windows import from_milliseconds, longest, milliseconds, opened
+from engine.windows import from_milliseconds, longest, milliseconds, opened_at
 
 _KINDS = {
     kind.value: kind
@@ -88,26 +88,28 @@ def _needs(policy: ContactPolicy) -> Needs[ContactPolicy]:
 
 
 def _silences(policy: ContactPolicy, moment: Moment) -> Iterator[tuple[str, datetime]]:
+    over = milliseconds(moment.now - policy.silence)
     for name, times in in_order(_happened(policy, moment), policy.per).items():
-        end = _latest_end(policy, times, moment)
+        end = _latest_end(policy, times, moment, over) if times[-1] > over else None
         if end is not None:
             yield name, end
 
 
-def _latest_end(policy: ContactPolicy, times: Sequence[int], moment: Moment) -> datetime | None:
-    """The end of the latest silence that is in force.
+def _latest_end(
+    policy: ContactPolicy, times: Sequence[int], moment: Moment, over: int
+) -> datetime | None:
+    """The end of the latest silence that is in force: none that began up to `over` is.
 
     Each time that is the last of so many within one window starts a silence, whatever is silent
     already: the latest one ends last.
     """
-    over = milliseconds(moment.now - policy.silence)
-    for last in range(len(times) - 1, policy.times - 2, -1):
-        if times[last] <= over:
+    before = policy.times - 1
+    for last in range(len(times) - 1, before - 1, -1):
+        at = times[last]
+        if at <= over:
             return None
-        at = from_milliseconds(times[last])
-        first = times[last - policy.times + 1]
-        if first > milliseconds(opened(policy.window, at, moment.zones)):
-            return at + policy.silence
+        if times[last - before] > opened_at(policy.window, at, moment.zones):
+            return from_milliseconds(at) + policy.silence
     return None
 
 

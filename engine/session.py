@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -97,11 +97,11 @@ def _span(moment: Moment) -> tuple[int, datetime] | None:
     started = milliseconds(remembered.started) if remembered else None
     last = milliseconds(remembered.last) if remembered else None
     found = groups(moment.snapshot.contacts)
-    present = [times for what, times in found if what.kind in _PRESENT]
-    ends = [times[-1] for times in present]
+    ends = [times[-1] for what, times in found if what.kind in _PRESENT]
     latest = max(ends if last is None else [last, *ends], default=None)
     if latest is None or moment.now >= (until := from_milliseconds(latest) + idle):
         return None
+    present = (times for what, times in found if what.kind in _PRESENT)
     for at in _from(present, last):
         if last is None or at - last >= wait:
             started = at
@@ -109,7 +109,7 @@ def _span(moment: Moment) -> tuple[int, datetime] | None:
     return None if started is None else (started, until)
 
 
-def _from(present: Sequence[Sequence[int]], last: int | None) -> list[int]:
+def _from(present: Iterable[Sequence[int]], last: int | None) -> list[int]:
     """The times that are not before the last that is remembered, in order."""
     if last is None:
         return sorted(at for times in present for at in times)

@@ -70,6 +70,13 @@ def opened(window: Window, now: datetime, clocks: Zones) -> datetime:
     return _around(window, now, clocks)[0] - MILLISECOND  # the first moment itself is inside
 
 
+def opened_at(window: Window, at: int, clocks: Zones) -> int:
+    """The same for a contact's own time."""
+    if window.length is not None:
+        return at + -window.length // MILLISECOND
+    return milliseconds(opened(window, from_milliseconds(at), clocks))
+
+
 def left(window: Window, at: datetime, clocks: Zones) -> datetime:
     """When something that happened at `at` is no longer in the window."""
     at = at.astimezone(UTC)
