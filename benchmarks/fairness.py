@@ -26,7 +26,7 @@ from api.stack import stack_of
 from engine.types import Event
 from workflows import search_attributes, steps
 from workflows.parts import Parts, open_parts
-from workflows.routing import opening, routes
+from workflows.routing import ONBOARDING, opening, routes
 from workflows.starting import COMPLAINT, priority_of
 
 CAMPAIGN = "customer.joined"
@@ -99,7 +99,7 @@ async def _start(parts: Parts, customer: str, priority: Priority | None) -> None
         customer=customer,
         at=parts.ledger.clock.now(),
     )
-    (route,) = (one for one in routes(event) if one.starts)
+    (route,) = (one for one in routes(event) if one.kind == ONBOARDING)
     begun = opening(parts.site, event, parts.bundle(), route)
     attributes = (
         SearchAttributePair(search_attributes.KIND, begun.kind),
