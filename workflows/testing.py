@@ -244,8 +244,7 @@ class Customer:
 
     async def heard(self, event_type: str, **data: Scalar) -> Heard:
         """An event of now, as journeys hear it."""
-        seq = next(self.world.seqs)
-        at = await self.world.now()
+        seq, at = next(self.world.seqs), await self.world.now()
         return Heard(key=f"{self.reference}-{seq}", type=event_type, at=at, seq=seq, data=data)
 
     async def operator(
