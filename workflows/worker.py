@@ -59,7 +59,9 @@ STICKY_TIMEOUT = timedelta(seconds=1)
 """How long the journeys of a killed worker wait for it, before another one takes them."""
 
 GRACE = timedelta(seconds=10)
-WORKFLOW_TASKS_MAXIMUM = 50
+WORKFLOW_TASKS_MAXIMUM = 16
+"""One process computes one at a time. The more are begun, the longer each takes, and what is urgent
+shares the processor with all that was begun before it."""
 ACTIVITIES_MAXIMUM = 50
 CACHED_WORKFLOWS_MAXIMUM = 2_000
 
