@@ -46,7 +46,7 @@ def test_every_part_of_the_funnel_has_something_to_do(tmp_path: Path, example: B
         parts = (bundle.limits, bundle.policies, bundle.holds, bundle.volumes)
         assert all(parts)
         terms = bundle.exploration
-        assert terms.control_percent and terms.smoothing_evidence and terms.mature_positives
+        assert all((terms.control_percent, terms.smoothing_evidence, terms.mature_positives))
         assert any(action.rules for action in bundle.actions.values())
 
 
