@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 
 from tests.support.journeys import Customer, World, a_lapsed_world
-from workflows.routing import opening, routes
+from workflows.routing import KINDS, opening, routes
 from workflows.searches import STUCK_DAYS, Search, View
-from workflows.starting import start
+from workflows.starting import URGENCY, start
 from workflows.testing import Act
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -54,16 +54,19 @@ async def somebody(world: World) -> Customer:
 
 
 async def test_what_is_paused_shows_and_is_late_once_its_deadline_has_passed(world: World) -> None:
-    customer = await somebody(world)
+    customer, found_here = world.customer(), {"renewal"}
+    await customer.has("contract.renewal_due", due="2099-01-01")
     async with world.worker():
         await customer.in_stage(RENEWAL, "scheduled")
         assert await found(customer, Search(view=View.ATTENTION)) == set()
-        await customer.operator(CASE, Act.PAUSE)
-        assert await comes_to(customer, Search(view=View.ATTENTION), {"complaint"})
-        assert await comes_to(customer, Search(attention="paused"), {"complaint"})
-        assert await comes_to(customer, Search(view=View.LATE), {"complaint"})
-        assert await comes_to(customer, Search(view=View.STUCK, days=3), {"complaint"})
-        await customer.operator(CASE, Act.RESUME)
+        due = await world.now() + timedelta(days=8)
+        await customer.operator(RENEWAL, Act.EXTEND, until=due)
+        await customer.operator(RENEWAL, Act.PAUSE)
+        assert await comes_to(customer, Search(view=View.ATTENTION), found_here)
+        assert await comes_to(customer, Search(attention="paused"), found_here)
+        assert await comes_to(customer, Search(view=View.LATE), found_here)
+        assert await comes_to(customer, Search(view=View.STUCK, days=3), found_here)
+        await customer.operator(RENEWAL, Act.RESUME)
         assert await comes_to(customer, Search(view=View.ATTENTION), set())
         assert await comes_to(customer, Search(view=View.STUCK, days=3650), set())
 
@@ -101,6 +104,10 @@ async def test_a_complaint_goes_before_what_can_wait(world: World) -> None:
     assert await urgency_of(customer, RENEWAL) == (5, "renewal")
 
 
+async def test_every_kind_that_has_an_urgency_exists() -> None:
+    assert set(URGENCY) <= set(KINDS)
+
+
 async def test_it_does_so_after_it_continued_as_new(world: World) -> None:
     customer = world.customer()
     event = await customer.event("complaint.opened", case="1")
@@ -113,7 +120,6 @@ async def test_it_does_so_after_it_continued_as_new(world: World) -> None:
     )
     first = (await customer.journey(CASE).describe()).run_id
     async with world.worker():
-        await customer.in_stage(CASE, "open")
         await customer.has("complaint.opened", case="1")
         async for _ in world.moments():
             if (await customer.journey(CASE).describe()).run_id != first:
