@@ -286,6 +286,8 @@ class World:
     holds: dict[str, int] = field(default_factory=dict[str, int])
     known: dict[str, str] = field(default_factory=dict[str, str])
     behaved: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    taken: dict[str, bool] = field(default_factory=dict[str, bool])
+    """Whether the provider took a message, or rejected it, when it first had it."""
 
     def customer(self, name: str) -> str:
         """Their reference."""
@@ -462,17 +464,23 @@ class Provider:
     """Whether the message was settled when this attempt began."""
 
     async def deliver(self, message: Message) -> Delivery:
-        """`dies before` and `dies after`: the worker that calls is gone at that point."""
+        """`dies before` and `dies after`: the worker that calls is gone at that point.
+
+        Where a message may be repeated, all its attempts have one fate: that of the first.
+        """
         if self.mood == "dies before":
             raise WorkerDied
         name = self.world.known[message.customer]
         self.world.auditor.left(message, name, self.repeat, self.world.now, settled=self.settled)
+        taken = self.world.taken.setdefault(message.message_id, self.mood != "rejected")
         await asyncio.sleep(0)
+        if not taken:
+            self.world.auditor.rejected(message.message_id)
         if self.mood == "dies after":
             raise WorkerDied
-        status = DeliveryStatus(self.mood)
-        if status is DeliveryStatus.REJECTED:
-            self.world.auditor.rejected(message.message_id)
+        if self.mood == "unknown":
+            return Delivery(status=DeliveryStatus.UNKNOWN, detail=self.mood)
+        status = DeliveryStatus.DELIVERED if taken else DeliveryStatus.REJECTED
         return Delivery(status=status, detail=self.mood)
 
 
