@@ -44,12 +44,13 @@ def write_generated(folder: Path, actions: int) -> Path:
     """
     made = dict(_generated(actions))
     business = {**_business(), "exploration": EXPLORATION}
-    for section in ("volumes", "exclusions"):
+    for section in ("volumes", "exclusions", "limits"):
         business[section] = {
             name: term
             for name, term in business[section].items()
-            if set(term["actions"]) <= made.keys()
+            if set(term.get("actions", ())) <= made.keys()
         }
+    del business["quiet_hours"]  # they bind messages alone, some of which are not made
     return _write(folder, business, made)
 
 

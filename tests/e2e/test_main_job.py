@@ -78,6 +78,7 @@ def test_an_open_complaint_silences_every_channel_and_every_journey_until_the_co
     assert "acknowledge-complaint" in acknowledged
 
 
+@pytest.mark.long
 def test_two_complaints_are_two_holds_and_one_resolved_leaves_the_other(
     stack: Outside, customers: list[str]
 ) -> None:

@@ -91,6 +91,7 @@ def test_what_was_cancelled_has_ended_and_can_still_be_looked_at(
         assert (reply.status_code, reply.json()["code"]) == (404, "unknown_journey")
 
 
+@pytest.mark.long
 def test_without_a_worker_it_is_a_503_and_repeated_it_happens_once(
     stack: Outside, renewals: list[str]
 ) -> None:

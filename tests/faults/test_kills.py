@@ -62,6 +62,7 @@ def redis_of(stack: Outside) -> redis.Redis:
     return redis.Redis(host=host, port=int(port))
 
 
+@pytest.mark.long
 def test_a_killed_worker_goes_on_where_it_was_and_sends_no_step_twice(
     tmp_path: Path, inbox: Receiver
 ) -> None:

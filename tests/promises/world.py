@@ -286,6 +286,10 @@ class World:
     holds: dict[str, int] = field(default_factory=dict[str, int])
     known: dict[str, str] = field(default_factory=dict[str, str])
     behaved: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    grants: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    """How often a consent was given."""
+    granting: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    """How many are just giving it."""
     taken: dict[str, bool] = field(default_factory=dict[str, bool])
     """Whether the provider took a message, or rejected it, when it first had it."""
 
@@ -326,14 +330,18 @@ class World:
             await self.ledger.release_hold(self.customer(name), hold_id, seq, "test", "resolved")
 
     async def consent(self, name: str, purpose: str, channel: str, granted: bool) -> None:
-        """A consent is given or withdrawn."""
+        """A consent is given or withdrawn; of what is said at the same time, either may count."""
         key = (name, f"{purpose}:{channel}")
         if granted:
             self.auditor.refused.discard(key)
+            self.grants[key] = self.grants.get(key, 0) + 1
+        before, alone = self.grants.get(key, 0), not self.granting.get(key)
+        self.granting[key] = self.granting.get(key, 0) + granted
         await self.ledger.set_consent(
             self.customer(name), purpose, channel, granted, "test", self.now
         )
-        if not granted:
+        self.granting[key] -= granted
+        if not granted and alone and self.grants.get(key, 0) == before:
             self.auditor.refused.add(key)
 
     async def behave(self, name: str) -> None:

@@ -100,6 +100,7 @@ async def test_a_journey_moves_on_at_its_next_checkpoint_and_repeats_nothing(wor
     assert customer.held == ["complaint:1"]
 
 
+@pytest.mark.long
 async def test_what_began_without_builds_goes_on_on_the_first_build(world: World) -> None:
     async with world.worker():
         customer = await somebody_renews(world)
@@ -109,6 +110,7 @@ async def test_what_began_without_builds_goes_on_on_the_first_build(world: World
         assert await build_of(customer, RENEWAL) == "1.0"
 
 
+@pytest.mark.long
 async def test_a_pinned_journey_waits_for_its_build_and_loses_nothing(world: World) -> None:
     async with a_build(world, "1.0"):
         customer = await somebody_renews(world)
@@ -123,6 +125,7 @@ async def test_a_pinned_journey_waits_for_its_build_and_loses_nothing(world: Wor
             assert (await customer.journey(RENEWAL).result()).ended == "renewed"
 
 
+@pytest.mark.long
 async def test_a_share_of_new_journeys_tries_the_new_build(world: World) -> None:
     async with a_build(world, "1.0"), a_build(world, "1.1"):
         await ramp(world.client, DEPLOYMENT, "1.1", 100.0)
@@ -152,6 +155,7 @@ async def test_a_worker_of_a_build_that_is_not_current_says_so(
     assert "new ones still go to 1.0 until `tactful journeys deploy 1.1`" in caplog.text
 
 
+@pytest.mark.long
 async def test_the_commands_show_the_builds_and_deploy_one(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
