@@ -31,7 +31,7 @@ check: setup ## format, lint, strict types, architecture
 	$(BIN)/pytest -q tests/test_architecture.py
 
 test: setup ## every test that fits into eight minutes, on the real servers
-	$(BIN)/pytest -q -m "not long" $(ARGS)
+	$(BIN)/pytest -q -m "not long" --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-long: setup ## the rest: long property runs, faults, fuzzing
 	$(BIN)/pytest -q -m long $(ARGS)

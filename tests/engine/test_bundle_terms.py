@@ -419,7 +419,7 @@ def test_every_key_is_explained_where_its_section_is(kind: str) -> None:
     assert [key for key in KEYS[kind] if f"`{key}`" not in explained] == []
 
 
-@pytest.mark.parametrize("section", SECTIONS.keys() - {"actions", "rules"})
+@pytest.mark.parametrize("section", sorted(SECTIONS.keys() - {"actions", "rules"}))
 def test_every_section_is_explained_with_an_example(section: str) -> None:
     (example, *_) = re.findall(r"```yaml\n(.*?)```", under(f"### `{section}`"), re.DOTALL)
     assert section in yaml.safe_load(example)
