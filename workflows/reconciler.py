@@ -113,7 +113,7 @@ class HoldCheck:
 
     Only the owning workflow itself ends a hold: one that says it completed, twice and 30 seconds
     apart. A hold whose owner was terminated, failed or is not there is orphaned: still in force,
-    for an operator to end.
+    for an operator to end, unless a later run of the owner places it again.
     """
 
     def __init__(self, ledger: Ledger, client: Client) -> None:
@@ -160,13 +160,12 @@ class HoldCheck:
         over = status is None or status is WorkflowExecutionStatus.COMPLETED or status in _LOST
         if not over or await self._on_its_way(hold):
             return hold
+        if hold.state is HoldState.ORPHANED:
+            return hold  # a later run of its name, which did not place it, does not end it either
         if status is WorkflowExecutionStatus.COMPLETED:
             return None
-        if hold.state is HoldState.ACTIVE:
-            await self._ledger.orphan_hold(customer, hold)
-            _log.warning(
-                "%s is orphaned: %s was lost; an operator must end it", hold.id, hold.owner
-            )
+        await self._ledger.orphan_hold(customer, hold)
+        _log.warning("%s is orphaned: %s was lost; an operator must end it", hold.id, hold.owner)
         return live.orphan(hold)
 
     async def _on_its_way(self, hold: Hold) -> bool:

@@ -111,6 +111,29 @@ async def test_a_hold_whose_owner_was_lost_stays_as_an_orphan(
     assert await compared(ledger, temporal) == []
 
 
+async def test_a_later_run_that_never_placed_the_hold_does_not_end_an_orphan(
+    ledger: Ledger,
+) -> None:
+    """A resolution comes after the accident: its run ends as never opened."""
+    await placed(ledger)
+    temporal = FakeTemporal(statuses={OWNER: Status.TERMINATED})
+    check = HoldCheck(ledger, temporal.client)
+    for status in (Status.TERMINATED, Status.RUNNING, *[Status.COMPLETED] * 3):
+        temporal.statuses[OWNER] = status
+        await check.compare()
+    [hold] = await held(ledger)
+    assert hold.state is HoldState.ORPHANED
+
+
+async def test_a_later_run_that_places_the_hold_again_owns_it(ledger: Ledger) -> None:
+    await placed(ledger)
+    temporal = FakeTemporal(statuses={OWNER: Status.TERMINATED})
+    await compared(ledger, temporal)
+    await placed(ledger, seq=2)
+    temporal.statuses[OWNER] = Status.COMPLETED
+    assert await compared(ledger, temporal, times=2) == []
+
+
 async def test_an_orphan_that_redis_lost_is_put_back_as_an_orphan(ledger: Ledger) -> None:
     await placed(ledger)
     await compared(ledger, FakeTemporal())
