@@ -21,7 +21,6 @@ from urllib.parse import quote
 
 import httpx
 
-from api.ports import free_port
 from api.processes import import_path, tactful
 from api.stack import stack_of
 from tests.support.customers import TELCO_CSV
@@ -32,11 +31,12 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """A message as it reached the receiver, in wall time."""
+    """A message as it reached the receiver, in wall time, and the status that was its answer."""
 
     at: float
     body: Mapping[str, Any]
     headers: Mapping[str, str]
+    answered: int = 200
 
 
 @dataclass(slots=True)
@@ -62,9 +62,10 @@ def receiver() -> Generator[Receiver]:
             at = time.time()
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            found.received.append(Received(at=at, body=body, headers=headers))
+            status = found.status(body)
+            found.received.append(Received(at=at, body=body, headers=headers, answered=status))
             time.sleep(found.delay_seconds)
-            self.send_response(found.status(body))
+            self.send_response(status)
             self.send_header("content-length", "0")
             self.end_headers()
 
@@ -169,10 +170,10 @@ def event(
 def outside(
     data_dir: Path, *, lapse: float | None = None, webhook: str | None = None
 ) -> Generator[Outside]:
-    """A stack on free ports."""
+    """A stack on free ports, which it finds itself."""
     options = ["--data-dir", str(data_dir)]
     for name in ("--api-port", "--temporal-port", "--temporal-ui-port", "--redis-port"):
-        options += [name, str(free_port())]
+        options += [name, "0"]
     if lapse is not None:
         options += ["--lapse", f"{lapse:g}"]
     if webhook is not None:
