@@ -182,8 +182,6 @@ class JourneyState:
     kind: str
     stage: str
     since: datetime
-    due: datetime | None = None
-    waiting_for: str = ""
     before: str = ""
     planned: Planned | None = None
 

@@ -129,6 +129,8 @@ class JourneyActivities:
     async def decide(self, question: steps.Question) -> DecisionView:
         """One decision for one step, whose key is the request id: repeated, it gets its answer."""
         with errors_for_temporal():
+            if question.standing is not None:
+                await self._book.put_journey(question.customer, question.standing)
             answer = await self._decider.decide(ask_of(question))
         return view_of(answer, question.channel)
 

@@ -76,14 +76,12 @@ class Board:
         )
 
     def state(self, journey: str, kind: str) -> JourneyState:
-        """The part that decisions read."""
+        """The part that decisions read: not what it waits for, which changes with each step."""
         return JourneyState(
             id=journey,
             kind=kind,
             stage=self.stage,
             since=self.since,
-            due=self.due,
-            waiting_for=self.waiting_for,
             before=self.before,
             planned=self.planned,
         )

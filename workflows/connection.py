@@ -6,12 +6,12 @@ import re
 from datetime import timedelta
 
 from temporalio.client import Client, TLSConfig, WorkflowFailureError
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 
 from engine.errors import JourneysUnavailable, StackError
 from engine.ledger.site import Site, Tls
 from workflows import steps
+from workflows.payloads import DATA_CONVERTER
 
 
 async def connect(site: Site, *, lazy: bool = False) -> Client:
@@ -20,7 +20,7 @@ async def connect(site: Site, *, lazy: bool = False) -> Client:
         return await Client.connect(
             site.temporal_address,
             namespace=site.temporal_namespace,
-            data_converter=pydantic_data_converter,
+            data_converter=DATA_CONVERTER,
             tls=tls(site.temporal_tls),
             api_key=site.temporal_api_key or None,
             lazy=lazy,

@@ -7,9 +7,10 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import wraps
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import TypeAdapter
+from pydantic_core import to_json
 from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 from temporalio.workflow import ContinueAsNewVersioningBehavior
@@ -86,7 +87,7 @@ class Lasting(People):
         So it does once another build of the worker takes new journeys, and moves on to that one.
         Call it once in each loop: an event that can't be handled throws the journey back to here.
         """
-        self._state = TypeAdapter[Any](type(state)).dump_json(state).decode()
+        self._state = to_json(state).decode()
         self._set_mark()
         if self._has_grown_long() or workflow.info().is_target_worker_deployment_version_changed():
             await workflow.wait_condition(workflow.all_handlers_finished)

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from engine.types import Level, Offer, Scalar
+from engine.types import JourneyState, Level, Offer, Scalar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What a step asks of the engine. `step` is its key: asked twice, it is answered once."""
+    """What a step asks of the engine. `step` is its key: asked twice, it is answered once.
+
+    `standing` is where the journey stands now, if decisions do not know that yet.
+    """
 
     step: str
     customer: str
@@ -23,6 +26,7 @@ class Question:
     tags: tuple[str, ...] = ()
     context: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
     limit: int = 1
+    standing: JourneyState | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,8 +144,6 @@ def _journey_of(execution: WorkflowExecution) -> JourneyState:
         kind=attributes.get(search_attributes.KIND) or execution.workflow_type,
         stage=attributes.get(search_attributes.STAGE) or "started",
         since=execution.start_time,
-        due=attributes.get(search_attributes.DUE),
-        waiting_for=attributes.get(search_attributes.WAITING_FOR) or "",
     )
 
 

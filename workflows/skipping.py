@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
+from workflows.payloads import DATA_CONVERTER
 from workflows.search_attributes import TYPES
 
 
@@ -28,7 +28,7 @@ async def time_skipping() -> AsyncGenerator[WorkflowEnvironment]:
     """A time-skipping Temporal that knows the search attributes, ended with the block."""
     env = await WorkflowEnvironment.start_time_skipping(
         test_server_existing_path=binary("temporal-test-server"),
-        data_converter=pydantic_data_converter,
+        data_converter=DATA_CONVERTER,
     )
     try:
         add = AddSearchAttributesRequest(namespace=env.client.namespace, search_attributes=TYPES)

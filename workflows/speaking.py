@@ -49,7 +49,8 @@ class Speaking(Holding):
         """Ask the engine what to say on a channel. Nothing to say is a valid answer."""
         while True:
             await self._obey()
-            await self._show_step()
+            self._display()
+            standing = self._unknown_standing()
             question = steps.Question(
                 step=self._key(f"decide.{channel}"),
                 customer=self.opening.customer,
@@ -60,8 +61,11 @@ class Speaking(Holding):
                 tags=tuple(tags),
                 context=dict(context or {}),
                 limit=limit,
+                standing=standing,
             )
             view = await self._ask(question)
+            if standing and view.decision_id:
+                self._recorded = standing
             self._board = self._board.decided(channel, view)
             names = [] if view.proposals else [hold.id for hold in view.holds]
             if not names or not await self._waited_out(names, on_hold):

@@ -189,9 +189,14 @@ class Standing:
             workflow.upsert_search_attributes(changes)  # pyright: ignore[reportUnknownMemberType]
         self._posted = self._board
 
-    async def _record(self) -> None:
+    def _unknown_standing(self) -> JourneyState | None:
+        """Where the journey stands, unless decisions know that."""
         state = self._board.state(self.opening.journey, self.opening.kind)
-        if state == self._recorded:
+        return None if state == self._recorded else state
+
+    async def _record(self) -> None:
+        state = self._unknown_standing()
+        if state is None:
             return
         self._recorded = state
         if not await calls.record(steps.JourneyEntry(customer=self.opening.customer, state=state)):
@@ -203,9 +208,7 @@ class Standing:
         The search attributes tell where it waits next, in one change instead of two.
         """
         self._display()
-        state, known = self._board.state(self.opening.journey, self.opening.kind), self._recorded
-        if known is None or (state.stage, state.planned) != (known.stage, known.planned):
-            await self._record()
+        await self._record()
 
     def _display(self) -> None:
         title = self.opening.title  # a run that was continued as new has no summary of its own

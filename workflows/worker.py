@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import signal
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 
 from temporalio.client import Client
@@ -41,6 +41,7 @@ PASSED_THROUGH = (
     "workflows.offers",
     "workflows.operated",
     "workflows.orders",
+    "workflows.payloads",
     "workflows.people",
     "workflows.search_attributes",
     "workflows.speaking",
@@ -65,6 +66,9 @@ shares the processor with all that was begun before it."""
 ACTIVITIES_MAXIMUM = 50
 CACHED_WORKFLOWS_MAXIMUM = 2_000
 
+Ways = Callable[[Parts], AbstractAsyncContextManager[Mapping[str, Adapter]]]
+"""Opens the ways out for each channel."""
+
 
 def journey_of(kind: str) -> type:
     """The workflow of a kind of journey, from the module of its name: `order-delay` is in
@@ -80,22 +84,28 @@ def journey_of(kind: str) -> type:
 JOURNEYS = tuple(journey_of(kind) for kind in KINDS)
 
 
-async def run(site: Site, ready: Callable[[], None]) -> None:
+async def run(
+    site: Site,
+    ready: Callable[[], None],
+    *,
+    journeys: Sequence[type] = JOURNEYS,
+    adapters: Ways | None = None,
+) -> None:
     """Works until SIGTERM or SIGINT, then ends gracefully. Raises JourneysUnavailable."""
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with open_parts(site) as parts, open_adapters(parts) as adapters:
+    async with open_parts(site) as parts, (adapters or open_adapters)(parts) as ways:
         client = await connect(site)
         await search_attributes.register(client)
         activities = JourneyActivities(
             decider=parts.decider,
-            sender=Sender(parts.ledger, adapters, parts.bundle, OnlineReader()),
+            sender=Sender(parts.ledger, ways, parts.bundle, OnlineReader()),
             book=parts.ledger,
             client=client,
             bundle=parts.bundle,
         )
-        async with worker(client, site, activities):
+        async with worker(client, site, activities, journeys):
             await deployments.join(client, site)
             ready()
             await stop.wait()

@@ -418,11 +418,10 @@ def decode_hold(hold_id: str, value: bytes) -> Hold:
 
 def encode_journey(journey: JourneyState) -> bytes:
     """A journey's state as it is kept in Redis (without its id)."""
-    due = milliseconds(journey.due) if journey.due else None
-    kept = {"k": journey.kind, "s": journey.stage, "t": milliseconds(journey.since), "d": due}
+    kept = {"k": journey.kind, "s": journey.stage, "t": milliseconds(journey.since)}
     before, plan = journey.before, journey.planned
     planned = plan and (milliseconds(plan.at), plan.channel, plan.purpose, plan.value)
-    return orjson.dumps({**kept, "w": journey.waiting_for, "b": before, "p": planned})
+    return orjson.dumps({**kept, "b": before, "p": planned})
 
 
 def _decode_journey(journey_id: str, value: bytes) -> JourneyState:
@@ -432,8 +431,6 @@ def _decode_journey(journey_id: str, value: bytes) -> JourneyState:
         kind=kept["k"],
         stage=kept["s"],
         since=from_milliseconds(kept["t"]),
-        due=from_milliseconds(kept["d"]) if kept["d"] is not None else None,
-        waiting_for=kept["w"],
         before=kept.get("b", ""),  # older entries have neither
         planned=_decode_planned(plan) if (plan := kept.get("p")) else None,
     )

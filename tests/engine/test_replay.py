@@ -138,8 +138,6 @@ journeys = st.builds(
     kind=st.sampled_from(["complaint", "renewal"]),
     stage=texts,
     since=times,
-    due=st.none() | times,
-    waiting_for=texts,
 )
 views = st.dictionaries(
     st.sampled_from(["profile", "contract", "services", "billing", "behaviour"]), times

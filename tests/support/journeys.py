@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
+from workflows.payloads import DATA_CONVERTER
 from workflows.search_attributes import register
 from workflows.skipping import binary
 from workflows.testing import Customer, World, a_world, on
@@ -25,7 +25,7 @@ async def a_lapsed_world(*, lapse: float) -> AsyncGenerator[World]:
             'history.timerProcessorMaxTimeShift="5ms"',
         ],
         dev_server_log_level="error",
-        data_converter=pydantic_data_converter,
+        data_converter=DATA_CONVERTER,
     )
     try:
         await register(env.client)

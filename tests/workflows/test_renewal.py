@@ -232,11 +232,11 @@ async def test_the_next_approach_is_announced_so_that_limits_keep_a_place_for_it
     world: World,
 ) -> None:
     customer, name = await a_contract(world, 40)
-    await customer.in_stage(name, "scheduled")
+    standing = await customer.in_stage(name, "scheduled")
     (journey,) = await world.book.journeys(customer.reference)
     assert journey.planned is not None
     assert (journey.planned.channel, journey.planned.purpose) == ("email", "retention")
-    assert journey.planned.at == journey.due
+    assert journey.planned.at == standing.due
 
 
 async def test_with_nothing_to_offer_it_still_ends(world: World) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from temporalio.client import WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
 from tests.histories.record import STORIES, Released, folder
 from workflows.maps.source import kind_of
+from workflows.payloads import DATA_CONVERTER
 from workflows.worker import JOURNEYS, sandbox
 
 HISTORIES = sorted((Path(__file__).parents[1] / "histories").glob("**/*.json"))
@@ -31,7 +31,7 @@ def test_there_is_a_history_of_every_journey() -> None:
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_a_stored_history_replays(path: Path) -> None:
     replayer = Replayer(
-        workflows=JOURNEYS, workflow_runner=sandbox(), data_converter=pydantic_data_converter
+        workflows=JOURNEYS, workflow_runner=sandbox(), data_converter=DATA_CONVERTER
     )
     history = WorkflowHistory.from_json("stored", path.read_text())
     result = asyncio.run(replayer.replay_workflow(history, raise_on_replay_failure=False))
