@@ -20,6 +20,7 @@ from engine.errors import LiveStateUnavailable, RequestIdReused
 from engine.ledger import Ledger, earlier, keys, live
 from engine.ledger.circles import scopes
 from engine.ledger.clock import milliseconds
+from engine.ledger.in_step import InStep
 from engine.ledger.patience import Breaker
 from engine.ledger.ports import FeatureReader
 from engine.ledger.units import Taker
@@ -31,6 +32,8 @@ from engine.timings import Timings
 from engine.types import Decision, FeatureRow, Request, Snapshot
 
 Found = TypeVar("Found")
+Binding = tuple[Sequence[str], Sequence[Any]]
+"""The keys and the arguments of a script."""
 
 _ATTEMPTS = 20
 _CLAIM_MILLISECONDS = 2_000
@@ -77,6 +80,7 @@ class Attempt:
         *,
         end: float,
         breaker: Breaker,
+        in_step: InStep,
         timings: Timings,
     ) -> None:
         self.ledger = ledger
@@ -87,6 +91,7 @@ class Attempt:
         self._wanted = wanted
         self._end = end
         self._breaker = breaker
+        self._in_step = in_step
         self._timings = timings
         share = max(_STORE_SHARE * ask.deadline_ms / 1000, _LEAST_SECONDS)
         self._deadline_seconds = min(share, _PATIENCE_SECONDS)
@@ -148,12 +153,15 @@ class Attempt:
         for _ in range(_ATTEMPTS):
             if state.circles and self._wanted.scopes:
                 state = await self._with_circles(state)
-            request = self._request(superseded=instead_of is not None)
-            snapshot, decision = await self._decided(request, state, row)
-            if self.ask.dry_run:
-                return decision
-            started = time.perf_counter()
-            refused = await self._take(state, request, snapshot, decision, instead_of)
+            async with self._in_step:
+                request = self._request(superseded=instead_of is not None)
+                snapshot, decision = await self._decided(request, state, row)
+                if self.ask.dry_run:
+                    return decision
+                await self._in_step.next_stage()
+                started = time.perf_counter()
+                binding = self._binding(state, request, snapshot, decision, instead_of)
+            refused = await self._take(snapshot, decision, binding)
             self._timings.commit += time.perf_counter() - started
             if refused is None:
                 return decision
@@ -266,42 +274,15 @@ class Attempt:
         )
         return replace(state, remembered=remembered, because=(unread, *said))
 
-    async def _take(
+    def _binding(
         self,
         state: live.LiveState,
         request: Request,
         snapshot: Snapshot,
         decision: Decision,
         instead_of: bytes | None,
-    ) -> live.LiveState | None:
-        """Commits; what it takes out of volumes is journalled before, and given back if refused."""
-        kept, by = self.ledger.volumes, decision.decision_id
-        mine = request.customer
-        anew = [
-            one
-            for one in decision.reserves
-            # what is used for good but was never confirmed here may be so by a call that crashed
-            if one not in snapshot.reserved or (one.until is None and not kept.sure_of(mine, one))
-        ]
-        if anew:
-            taker = Taker(customer=mine, by=by, decision_id=by)
-            await kept.intend(taker, anew, self.bundle, bounded=True)
-        refused = await self._commit(state, request, snapshot, decision, instead_of)
-        if refused is not None and decision.reserves:
-            await kept.give_back(by)
-        elif refused is None and any(one.until is None for one in anew):
-            await kept.confirm(by)
-            kept.be_sure(mine, anew)
-        return refused
-
-    async def _commit(
-        self,
-        state: live.LiveState,
-        request: Request,
-        snapshot: Snapshot,
-        decision: Decision,
-        instead_of: bytes | None,
-    ) -> live.LiveState | None:
+    ) -> Binding:
+        """What the script that makes the decision binding is given: its record above all."""
         taken, units = self._units(state, snapshot, decision)
         customer, made = request.customer, decision.decision_id
         names = [keys.MARKER, keys.live(customer), keys.contacts(customer)]
@@ -318,9 +299,37 @@ class Attempt:
         if self.ask.request_id is not None:
             names.append(keys.answer(customer, self.ask.request_id))
             arguments += [self._claim, self._keep(), instead_of or b""]
+        return [*names, *taken], arguments
+
+    async def _take(
+        self, snapshot: Snapshot, decision: Decision, binding: Binding
+    ) -> live.LiveState | None:
+        """Commits; what it takes out of volumes is journalled before, and given back if refused."""
+        kept, by = self.ledger.volumes, decision.decision_id
+        mine = snapshot.customer
+        anew = [
+            one
+            for one in decision.reserves
+            # what is used for good but was never confirmed here may be so by a call that crashed
+            if one not in snapshot.reserved or (one.until is None and not kept.sure_of(mine, one))
+        ]
+        if anew:
+            taker = Taker(customer=mine, by=by, decision_id=by)
+            await kept.intend(taker, anew, self.bundle, bounded=True)
+        refused = await self._commit(*binding)
+        if refused is not None and decision.reserves:
+            await kept.give_back(by)
+        elif refused is None and any(one.until is None for one in anew):
+            await kept.confirm(by)
+            kept.be_sure(mine, anew)
+        return refused
+
+    async def _commit(
+        self, names: Sequence[str], arguments: Sequence[Any]
+    ) -> live.LiveState | None:
+        """Nothing once the decision is binding, or the state as it is by now."""
         left = max(self._end - time.perf_counter(), 10 * _LEAST_SECONDS)
         seconds = self._breaker.patience(min(left, _PATIENCE_SECONDS))
-        names += taken
         call = live.run(self.ledger.wire, live.COMMIT, names, arguments, seconds=seconds)
         (reply,) = await self._watched(call)
         return None if reply == 1 else await live.state_of(self.ledger.wire, reply, self._oldest)

@@ -12,6 +12,7 @@ from engine.catalog import Bundle
 from engine.decide import decide
 from engine.errors import LiveStateUnavailable, UnknownChannel
 from engine.ledger import Ledger, tables
+from engine.ledger.in_step import InStep
 from engine.ledger.in_time import InTime
 from engine.ledger.journal import insert_new
 from engine.ledger.patience import Breaker
@@ -45,6 +46,7 @@ class Decider:
         self._scorer = scorer
         self._bundle = bundle
         self._breaker = Breaker()
+        self._in_step = InStep()
         self._wanted: Wanted | None = None
 
     async def decide(self, ask: Ask) -> Answer:
@@ -57,10 +59,11 @@ class Decider:
         bundle = self._bundle()
         _check_channel(ask, bundle)
         timings = Timings()
-        try:
-            decision = await self._decide_live(ask, bundle, started, timings)
-        except LiveStateUnavailable as error:
-            decision = await self._decide_blind(ask, bundle, error)
+        with self._in_step.one_more():
+            try:
+                decision = await self._decide_live(ask, bundle, started, timings)
+            except LiveStateUnavailable as error:
+                decision = await self._decide_blind(ask, bundle, error)
         took_ms = (time.perf_counter() - started) * 1000
         return Answer(decision=decision, took_ms=took_ms, timings=timings)
 
@@ -98,6 +101,7 @@ class Decider:
             ask,
             end=end,
             breaker=self._breaker,
+            in_step=self._in_step,
             timings=timings,
         )
 
