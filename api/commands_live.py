@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.options import AsJson, DataDir
-from engine.errors import InvalidInput, StackError
+from engine.errors import InvalidInput
 
 if TYPE_CHECKING:
     from api.settings import Settings
@@ -168,16 +168,9 @@ def rebuild(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     from dataclasses import asdict
 
     from api.rebuilding import rebuild_site
-    from api.running import at_running_stack
-    from api.settings import load_settings, site
+    from api.running import running_site
 
-    settings = at_running_stack(load_settings({"data_dir": data_dir}))
-    if settings.temporal_address is None:
-        raise StackError(
-            f"no stack runs on {settings.data_dir}: start one by `tactful up`, or say which by"
-            " --data-dir"
-        )
-    rebuilt = asyncio.run(rebuild_site(site(settings), _say))
+    rebuilt = asyncio.run(rebuild_site(running_site(data_dir), _say))
     if as_json:
         typer.echo(json.dumps(asdict(rebuilt)))
         return

@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 from api.ports import free_port
 from api.processes import Child, stop
 from api.servers import valkey
-from api.settings import Settings
+from api.settings import Settings, load_settings, site
 from engine.errors import StackError
+from engine.ledger.site import Site
 
 LOCK_SECONDS = 1.0
 START_SECONDS = 120.0
@@ -173,6 +174,17 @@ def at_running_stack(settings: Settings, patience_seconds: float = 0.0) -> Setti
     }
     new = {name: at for name, at in found.items() if name not in settings.model_fields_set}
     return settings.model_copy(update=new)
+
+
+def running_site(data_dir: Path | None) -> Site:
+    """The site of the stack that runs on a data directory. Raises StackError when none does."""
+    settings = at_running_stack(load_settings({"data_dir": data_dir}))
+    if settings.temporal_address is None:
+        raise StackError(
+            f"no stack runs on {settings.data_dir}: start one by `tactful up`, or say which by"
+            " --data-dir"
+        )
+    return site(settings)
 
 
 @contextmanager

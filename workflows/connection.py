@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from temporalio.client import Client, TLSConfig, WorkflowFailureError
@@ -12,6 +15,8 @@ from engine.errors import JourneysUnavailable, StackError
 from engine.ledger.site import Site, Tls
 from workflows import steps
 from workflows.payloads import DATA_CONVERTER
+
+SETTLING_SECONDS = 0.2
 
 
 async def connect(site: Site, *, lazy: bool = False) -> Client:
@@ -29,6 +34,19 @@ async def connect(site: Site, *, lazy: bool = False) -> Client:
         raise JourneysUnavailable(
             f"Temporal at {site.temporal_address} can't be reached: {_reason(error)}"
         ) from error
+
+
+@asynccontextmanager
+async def connected(site: Site) -> AsyncGenerator[Client]:
+    """A client for a process that ends soon afterwards. Raises JourneysUnavailable.
+
+    Its threads let go of Python a moment after their last answer: a process that ends before that
+    is aborted (temporalio/sdk-python issue 300).
+    """
+    try:
+        yield await connect(site)
+    finally:
+        await asyncio.sleep(SETTLING_SECONDS)
 
 
 def _reason(error: RuntimeError) -> str:
