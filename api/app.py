@@ -35,6 +35,7 @@ from api.events import Accepts, EventRoutes, EventSent, EventsReply
 from api.explanation_reply import DecisionRecord, ReplayReply, SilencedReply, WhyNotReply
 from api.explanations import Asked, Explanations, Records
 from api.front import DecisionsFirst
+from api.holds import Held, HoldRoutes, HoldsReply
 from api.interventions import (
     Desk,
     InterventionRequest,
@@ -81,6 +82,7 @@ SHOWN = (
     EventsReply,
     HoldReply,
     HoldRequest,
+    HoldsReply,
     InboxReply,
     InterventionRequest,
     JourneyReply,
@@ -121,6 +123,7 @@ class Parts:
     customers: Customers
     knowledge: Knowledge
     silences: Silences
+    held: Held
     records: Records
     outcomes: Outcomes
     memberships: Memberships
@@ -168,6 +171,7 @@ def routes_of(
     | EventRoutes
     | CustomerRoutes
     | MembershipRoutes
+    | HoldRoutes
     | JourneyRoutes
     | InterventionRoutes
     | SweepRoutes
@@ -205,6 +209,7 @@ def routes_of(
             now=now,
         ),
         MembershipRoutes(customers=customers, memberships=parts.memberships),
+        HoldRoutes(held=parts.held, names=customers, now=now),
         JourneyRoutes(
             visibility=parts.visibility, customers=customers, ui=parts.temporal_ui, now=now
         ),
@@ -237,6 +242,7 @@ def wired(stack: StackParts, metrics: Metrics | None = None) -> Parts:
         customers=ledger.customers,
         knowledge=LedgerKnowledge(ledger),
         silences=ledger,
+        held=ledger,
         records=ledger,
         outcomes=ledger,
         memberships=ledger.memberships,

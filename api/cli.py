@@ -13,6 +13,7 @@ import typer
 from api import (
     commands_bundle,
     commands_data,
+    commands_holds,
     commands_journeys,
     commands_live,
     commands_look,
@@ -167,6 +168,7 @@ for each in (commands_operate, commands_journeys, skeleton):
     each.add_to(commands_look.journeys_app)
 commands_data.add_to(app)
 commands_bundle.add_to(app)
+commands_holds.add_to(app)
 commands_proof.add_to(app)
 
 

@@ -104,7 +104,7 @@ def view_of(
         "because": snapshot.because,
         "features": _features(snapshot, now, max_ages),
         "absent": [view.name for view in VIEWS if view.name not in snapshot.feature_times],
-        "holds": [_hold(hold) for hold in snapshot.holds],
+        "holds": [hold_shown(hold) for hold in snapshot.holds],
         "consents": [
             _consent(name, granted) for name, granted in sorted(snapshot.consents.items())
         ],
@@ -138,7 +138,8 @@ def _features(
     return views
 
 
-def _hold(hold: Hold) -> dict[str, Any]:
+def hold_shown(hold: Hold) -> dict[str, Any]:
+    """A hold as the outside sees it."""
     shown = asdict(hold)
     del shown["seq"]
     return shown

@@ -123,7 +123,7 @@ class HoldCheck:
 
     async def compare(self) -> None:
         """One comparison of all open holds. Raises LiveStateUnavailable and JournalUnavailable."""
-        held = await self._ledger.journal.read(facts.open_holds)
+        held = await self._ledger.open_holds()
         running = await self._running() if held else frozenset[str]()
         closed: set[tuple[str, str, int]] = set()
         standing: list[tuple[str, Hold]] = []

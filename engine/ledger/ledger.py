@@ -150,6 +150,10 @@ class Ledger:
         )
         await self.enforce_again([(customer, live.orphan(hold))])
 
+    async def open_holds(self) -> list[tuple[str, Hold]]:
+        """All holds that were not ended, with the customers they silence, the oldest first."""
+        return await self.journal.read(facts.open_holds)
+
     async def place_operator_hold(
         self,
         customer: str,

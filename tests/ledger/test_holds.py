@@ -179,6 +179,14 @@ async def test_an_operator_ends_a_hold_whose_owner_is_lost(ledger: Ledger) -> No
     assert await held(ledger) == []
 
 
+async def test_a_case_that_is_reported_again_takes_an_orphaned_hold_over(ledger: Ledger) -> None:
+    await ledger.place_hold(CUSTOMER, a_hold())
+    await ledger.orphan_hold(CUSTOMER, a_hold())
+    await ledger.place_hold(CUSTOMER, a_hold(seq=5))
+    assert await held(ledger) == [a_hold(seq=5)]
+    assert await ledger.open_holds() == [(CUSTOMER, a_hold(seq=5))]
+
+
 async def test_holds_of_other_customers_are_left_alone(ledger: Ledger) -> None:
     other = a_customer("other")
     await ledger.place_hold(CUSTOMER, a_hold())

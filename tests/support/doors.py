@@ -211,6 +211,7 @@ class FakeStack:
     exhausted: tuple[str, ...] = ()
     snapshot: Snapshot | None = None
     latest: tuple[str, ...] = ()
+    held: Sequence[tuple[str, Hold]] = ()
     messages: Sequence[Mapping[str, Any]] = ()
     runs: Sequence[JourneyRun] = ()
     following: bytes = b""
@@ -289,6 +290,10 @@ class FakeStack:
         self._fail()
         self.changes.append(("end", *change))
 
+    async def open_holds(self) -> Sequence[tuple[str, Hold]]:
+        self._fail()
+        return self.held
+
     async def page(
         self, query: str, limit: int, token: bytes
     ) -> tuple[Sequence[JourneyRun], bytes]:
@@ -308,6 +313,7 @@ class FakeStack:
             customers=self,
             knowledge=self,
             silences=self,
+            held=self,
             records=self,
             outcomes=self,
             memberships=self.memberships,
