@@ -40,8 +40,13 @@ def add_to(app: typer.Typer) -> None:
 )
 def check(folder: Folder = None, as_json: AsJson = False) -> None:
     """Check a bundle; every problem is a line `file:line: what, and what would be right`."""
+    from workflows.worker import hours_missing
+
     try:
         bundle = _read(folder)
+        missing = hours_missing(bundle)
+        if missing:
+            raise InvalidBundle(missing)
     except InvalidBundle as error:
         if not as_json:
             raise

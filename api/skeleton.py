@@ -99,7 +99,7 @@ DAY = timedelta(days=1)
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world() -> AsyncGenerator[World]:
     async with a_world(journeys=($Name,)) as one:
-        one.offers(Stocked(action=NOTICE))
+        one.offers(Stocked(action=NOTICE, tags=(JOURNEY,)))
         yield one
 
 
@@ -217,13 +217,13 @@ def next_steps(kind: str, files: Skeleton) -> tuple[str, ...]:
     """What its author does next, in words."""
     return (
         f"written: {files.journey}, {files.test}",
-        f"1. run its test:  python -m pytest {files.test}",
+        f"1. run its test:  .venv/bin/python -m pytest {files.test}",
         "2. write your steps: docs/authoring.md has them all",
         "3. in workflows/routing.py",
         f'   KINDS      "{kind}": "",    so that workers run it',
         f'   TABLE      ("your.event", "{kind}", STARTS),    which event opens it',
         '   PASSED_ON  "your.event": ("field",),    what it may see of the event',
-        f"4. in the bundle, the actions that it says, such as {kind}-notice",
+        f"4. in the bundle, the actions that it says, such as {kind}-notice, with the tag {kind}",
         f"5. look at it:  tactful journeys map {kind}",
         "6. a story in tests/histories/record.py, so that no update breaks what runs",
     )

@@ -58,6 +58,7 @@ class Callback(Journey):
     """One promise to call a customer back. Another journey starts it, and says `because`."""
 
     ladder = (LEAD,)
+    hours = (HOURS,)
 
     @workflow.run
     async def run(self, opening: Opening) -> Ending | None:
@@ -111,12 +112,7 @@ class Callback(Journey):
     async def tell_customer(self, action: str, calls: Calls) -> None:
         """Say it in writing, on the first channel that takes it; the call is made all the same."""
         when = in_words(self.business_hours(HOURS), calls.promised)
-        sent = await self.reach(
-            CHANNELS, step=action, action=action, tags=TAGS, context={"call_at": when}
-        )
-        if sent is None or not sent.out:
-            because = sent.reason if sent else "no channel offers it"
-            self.say(f"{action} did not go out ({because})")
+        await self.reach(CHANNELS, step=action, action=action, tags=TAGS, context={"call_at": when})
 
     def next_slot(self, at: datetime) -> datetime:
         """The first moment from then on at which somebody can call."""

@@ -16,9 +16,7 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 
 from engine.catalog import HoldTerms
-from engine.types import Hold
-from workflows.journey import Journey
-from workflows.steps import HOLD_PLACED, HOLD_RELEASED, Ending, Heard, Opening
+from workflows.journey import Ending, Heard, Journey, Opening
 
 DESK = "complaints desk"
 MANAGER = "complaints manager"
@@ -121,23 +119,16 @@ class Complaint(Journey):
         terms = self.terms
         if case.silenced and case.held_until and case.held_until - self.now > terms.maximum / 2:
             return case
-        until = self.now + terms.maximum
         number = self.opening.event.text("case")
         await self.hold(
-            Hold(
-                id=self.hold_id,
-                purposes=terms.purposes,
-                tags=terms.tags,
-                since=case.news.at,
-                because=f"complaint {number} is open",
-                owner=self.opening.journey,
-                seq=self.highest_seq,
-                until=until,
-            )
+            f"complaint:{number}",
+            because=f"complaint {number} is open",
+            maximum=terms.maximum,
+            purposes=terms.purposes,
+            tags=terms.tags,
+            since=case.news.at,
         )
-        if not case.silenced:
-            await self.tell_others(HOLD_PLACED, self.hold_id)
-        return replace(case, silenced=True, held_until=until)
+        return replace(case, silenced=True, held_until=self.now + terms.maximum)
 
     async def acknowledge(self, case: Case) -> Case:
         """Tell the customer that it is in good hands, and by when it will be answered."""
@@ -176,13 +167,12 @@ class Complaint(Journey):
 
     async def close(self, case: Case) -> Case | Ending:
         """End the silence, unless it was opened again and the news is still on its way."""
-        if not await self.release(self.hold_id, because="resolved, and the cool-down is over"):
+        if not await self.release(because="resolved, and the cool-down is over"):
             self.stage("opened again")
             heard = await self.wait_for(
                 *self.hears, within=RELEASE_CHECK, what="the news that opened it again"
             )
             return case.told(heard) if heard else case
-        await self.tell_others(HOLD_RELEASED, self.hold_id)
         closed = await self.finish(
             "closed", because="resolved, and the cool-down is over", unless=self.hears
         )
@@ -193,8 +183,7 @@ class Complaint(Journey):
         context = {"promised": promised.isoformat()} if promised else {}
         sent = await self.reach(CHANNELS, step=action, action=action, tags=TAGS, context=context)
         if sent is None or not sent.out:
-            because = sent.reason if sent else "no channel offers it"
-            self.say(f"{action} did not go out ({because}): the owner tells the customer")
+            self.say("the owner tells the customer")
 
     @property
     def terms(self) -> HoldTerms:
@@ -203,8 +192,3 @@ class Complaint(Journey):
         if terms is None:
             raise ValueError("a complaint needs the terms of its hold")
         return terms
-
-    @property
-    def hold_id(self) -> str:
-        """The name of the hold: one for each case."""
-        return f"complaint:{self.opening.event.text('case')}"

@@ -89,6 +89,7 @@ class FailedPayment(Journey):
 
     hears = (*SETTLES, FAILED, MESSAGE)
     ladder = (LEAD,)
+    hours = (HOURS,)
 
     @workflow.run
     async def run(self, opening: Opening) -> Ending | None:
@@ -146,7 +147,6 @@ class FailedPayment(Journey):
             heard = await self.wait_for(*SETTLES, until=self.now, what="the payment")
             if heard:
                 return await self.take_up(invoice, heard)
-            self.say(f"{action} did not go out: {sent.reason if sent else 'nothing offers it'}")
         offered = self.now if action == CALL_OFFER else invoice.offered
         return replace(invoice, said=invoice.said + 1, offered=offered)
 

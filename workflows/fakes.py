@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from temporalio.client import Client
 
+from engine.business_hours import BusinessHours
 from engine.catalog import Bundle, HoldTerms
 from engine.channels.delivery import Message
 from engine.errors import TactfulError, Unavailable
@@ -40,6 +41,7 @@ def a_bundle(holds: Sequence[HoldTerms] = (COMPLAINT_TERMS,)) -> Bundle:
         holds={terms.name: terms for terms in holds},
         max_ages={},
         fallbacks={},
+        business_hours={"care": BusinessHours(name="care", always=True)},
     )
 
 

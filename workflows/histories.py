@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from temporalio.api.common.v1 import SearchAttributes
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import WorkflowHandle
 
 from workflows.search_attributes import STAGE
 
@@ -52,6 +54,28 @@ def described(event: HistoryEvent) -> str:
     )
     name = next((name for name in names if name), "")
     return f"{kind}: {name}" if name else kind
+
+
+async def check(handle: WorkflowHandle[Any, Any]) -> None:
+    """Raises AssertionError for a journey whose code can't go on."""
+    why = mistake((await handle.fetch_history()).events)
+    if why:
+        raise AssertionError(f"the code of {handle.id} can't go on: {why}")
+
+
+def mistake(events: Sequence[HistoryEvent]) -> str:
+    """Why the code of a journey can't go on, by the last workflow task that it failed; or empty."""
+    for event in reversed(events):
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+            return ""
+        failed = event.workflow_task_failed_event_attributes
+        if failed.cause == _BY_ITS_CODE:
+            kind = failed.failure.application_failure_info.type
+            return f"{kind}: {failed.failure.message}" if kind else failed.failure.message
+    return ""
+
+
+_BY_ITS_CODE = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE
 
 
 def _stage(attributes: SearchAttributes) -> str:

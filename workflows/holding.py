@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 
+from engine.holds import COMMERCIAL, SALES
 from engine.types import Hold
 from workflows import calls, steps
 from workflows.steps import Heard, HeldBy
@@ -43,28 +44,59 @@ WAIT = WaitOut()
 class Holding(Waiting):
     """Holds that this journey owns, and holds that it meets."""
 
-    async def hold(self, hold: Hold) -> None:
-        """Put a hold in force, or keep it so: at most one for each journey.
+    async def hold(
+        self,
+        hold_id: str,
+        *,
+        because: str,
+        maximum: timedelta,
+        purposes: Sequence[str] = (SALES,),
+        tags: Sequence[str] = (COMMERCIAL,),
+        since: datetime | None = None,
+    ) -> None:
+        """Silence: nothing of these purposes or tags leaves for the customer until `release`.
 
-        The memo tells how to restore it.
+        At most one for each journey, and `hold_id` names it for this customer. Without a release
+        it ends `maximum` from now; the same again renews it. The customer's other journeys are told
+        of it, once for each `since`, which is now unless it says otherwise.
         """
         await self._obey()
-        await self._place(hold)
-
-    async def release(self, hold_id: str, *, because: str) -> bool:
-        """Release a hold; False if an event that this journey has not heard yet placed it again."""
-        released = steps.HoldRelease(
-            customer=self.opening.customer,
-            hold_id=hold_id,
-            up_to=self.highest_seq,
-            by=self.opening.journey,
-            because=because,
+        before = next((one for one in self._kept.holds if one.id == hold_id), None)
+        since = since or (before.since if before else self.now)
+        await self._place(
+            Hold(
+                id=hold_id,
+                purposes=tuple(purposes),
+                tags=tuple(tags),
+                since=since,
+                because=because,
+                owner=self.opening.journey,
+                seq=self.highest_seq,
+                until=self.now + maximum,
+            )
         )
-        done: bool = await calls.insist(steps.RELEASE_HOLD, released, bool)
-        if done:
+        if before is None or before.since != since:
+            await self.tell_others(steps.HOLD_PLACED, hold_id)
+
+    async def release(self, *, because: str) -> bool:
+        """End the silence of this journey, and tell the customer's others.
+
+        False if an event that it has not heard yet placed the hold again: then it must go on.
+        """
+        for hold in self._kept.holds:
+            released = steps.HoldRelease(
+                customer=self.opening.customer,
+                hold_id=hold.id,
+                up_to=self.highest_seq,
+                by=self.opening.journey,
+                because=because,
+            )
+            if not await calls.insist(steps.RELEASE_HOLD, released, bool):
+                return False
             workflow.upsert_memo({"hold": None})
             self._kept = replace(self._kept, holds=())
-        return done
+            await self.tell_others(steps.HOLD_RELEASED, hold.id)
+        return True
 
     async def tell_others(self, what: str, about: str) -> None:
         """Tell all other running journeys of this customer."""
@@ -75,12 +107,12 @@ class Holding(Waiting):
     async def clear_of_hold(
         self,
         *,
-        purposes: Sequence[str],
-        tags: Sequence[str],
+        purposes: Sequence[str] = (SALES,),
+        tags: Sequence[str] = (COMMERCIAL,),
         until: datetime | None = None,
         unless: Sequence[str] = (),
     ) -> bool:
-        """Wait, visibly, while a hold covers what is to be said.
+        """Wait, visibly, while a hold covers what is to be said: usually what sells.
 
         False if one still does at `until`, or when an event of the types in `unless` is there, or
         when an operator skips the wait.

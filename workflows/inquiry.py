@@ -19,13 +19,12 @@ from datetime import timedelta
 from temporalio import workflow
 
 from engine.business_hours import in_words, next_open
-from engine.service_clocks import Step, start
 from engine.types import Scalar
 from workflows import calls, steps
 from workflows.desks import COMPLAINTS_DESK
-from workflows.journey import FEEDBACK, HOLD_PLACED, Journey
+from workflows.journey import FEEDBACK, HOLD_PLACED, Journey, Step, Tick
 from workflows.steps import Desks, DesksWanted, Ending, Heard, Opening
-from workflows.talk import Alarm, Talk, Tick, first_of, is_resolving
+from workflows.talk import USUAL, Alarm, Talk, is_resolving
 from workflows.triage import TEAMS, team_for
 
 LEAD = "care-lead"
@@ -59,6 +58,7 @@ class Inquiry(Journey):
 
     hears = (MESSAGE, REPLY, FEEDBACK, HOLD_PLACED)
     ladder = (LEAD, HEAD)
+    hours = (USUAL.hours,)
 
     @workflow.run
     async def run(self, opening: Opening) -> Ending:
@@ -73,10 +73,7 @@ class Inquiry(Journey):
 
     async def take_in(self) -> Talk:
         """Start the clocks, find the team, and be honest if nobody is there."""
-        at = self.opening.event.at
-        promises = first_of(self.opening.promises)
-        clocks = tuple(start(one, self.business_hours(one.hours), at) for one in promises)
-        talk = Talk(clocks=clocks, asked=at)
+        talk = Talk(clocks=self.service_clocks(USUAL), asked=self.opening.event.at)
         self.stage(Alarm.NONE)
         await self.triage()
         due = talk.deadline(self.now)
@@ -103,7 +100,7 @@ class Inquiry(Journey):
 
     async def be_honest(self, talk: Talk) -> Talk:
         """Outside business hours: say when somebody will be there, once for each closing."""
-        hours = talk.clocks[0].hours
+        hours = talk.clocks.each[0].hours
         opens = next_open(hours, self.now)
         if opens <= self.now or opens == talk.told:
             return talk
@@ -116,9 +113,9 @@ class Inquiry(Journey):
 
     async def await_reply(self, talk: Talk) -> Talk:
         """A person has to reply before the clocks ask for more."""
-        tick = talk.next_tick(self.now)
+        tick = talk.clocks.next_tick(self.now)
         self.stage(talk.alarm)
-        until = tick.due.at if tick else self.now + REMINDER
+        until = tick.at if tick else self.now + REMINDER
         heard = await self.wait_for(*self.hears, until=until, what="a human reply")
         if heard:
             return await self.take_up(talk, heard)
@@ -156,7 +153,7 @@ class Inquiry(Journey):
 
     async def step_up(self, talk: Talk, tick: Tick) -> Talk:
         """A promise is in danger, or broken: the next level, and an honest word to the customer."""
-        promise, due = talk.clocks[tick.place].promise, tick.due
+        promise, due = tick.promise, tick.due
         talk = talk.ticked(tick)
         if due.step is Step.WARN:
             self.stage(Alarm.SOON)
@@ -206,10 +203,7 @@ class Inquiry(Journey):
 
     async def tell_customer(self, action: str, context: Mapping[str, Scalar] | None = None) -> None:
         """Say it where the customer asked, or else where we can."""
-        sent = await self.reach(self.ways, step=action, action=action, tags=TAGS, context=context)
-        if sent is None or not sent.out:
-            because = sent.reason if sent else "no channel offers it"
-            self.say(f"{action} did not go out: {because}")
+        await self.reach(self.ways, step=action, action=action, tags=TAGS, context=context)
 
     @property
     def ways(self) -> tuple[str, ...]:

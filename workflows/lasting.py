@@ -154,13 +154,10 @@ class Lasting(People):
 
     async def _give_up(self, order: Intervention) -> None:
         """Release what the journey holds, then end it; unless it has just been opened again."""
-        for hold in self._kept.holds:
-            if not await self.release(hold.id, because=f"cancelled by {order.signed}"):
-                self._cancel = None
-                self.say(f"not cancelled: {hold.id} was placed again meanwhile")
-                return
-            await self.tell_others(steps.HOLD_RELEASED, hold.id)
-        raise Cancelled(order)
+        if await self.release(because=f"cancelled by {order.signed}"):
+            raise Cancelled(order)
+        self._cancel = None
+        self.say("not cancelled: its hold was placed again meanwhile")
 
     async def end_cancelled(self, order: Intervention) -> Ending:
         """The end that an operator wanted; what opens the journey again begins it anew."""

@@ -84,6 +84,7 @@ class OrderDelay(Journey):
 
     hears = (DELAYED, MILESTONE)
     ladder = (LEAD,)
+    hours = (HOURS,)
 
     @workflow.run
     async def run(self, opening: Opening) -> Ending:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from engine.business_hours import in_words, next_open
-from engine.holds import COMMERCIAL, SALES
 from workflows.journey import FEEDBACK, Ending, Journey, Opening, workflow
 
 TEAM = "onboarding team"
@@ -73,6 +72,7 @@ class Pulse(Journey):
     """How one customer feels after the first month."""
 
     hears = (MILESTONE, FEEDBACK)
+    hours = (HOURS,)
 
     @workflow.run
     async def run(self, opening: Opening) -> Ending | None:
@@ -90,9 +90,7 @@ class Pulse(Journey):
         day = self.opening.event.at + AFTER
         self.stage("first month", owner=TEAM)
         await self.wait_for(until=day, what="the first month to be over")
-        if not await self.clear_of_hold(
-            purposes=(SALES,), tags=(COMMERCIAL,), until=day + PATIENCE
-        ):
+        if not await self.clear_of_hold(until=day + PATIENCE):
             return Month(call=SPARED, path_ends=self.now)
         call = await self.have_it_called()
         await self.reach(CHANNELS, step="status", action=STATUS, tags=TAGS)

@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from engine.holds import COMMERCIAL, SALES
 from workflows.journey import HOLD_PLACED, Ending, Heard, Journey, Opening, workflow
 
 DESK = "care desk"
@@ -52,6 +51,7 @@ class PurchaseHelp(Journey):
     """One purchase that a customer began."""
 
     hears = (PURCHASE, VIEWED, HOLD_PLACED)
+    hours = (HOURS,)
 
     @workflow.run
     async def run(self, opening: Opening) -> Ending | None:
@@ -94,10 +94,9 @@ class PurchaseHelp(Journey):
 
     async def offer(self, stall: Stall) -> Stall:
         """Offer help, unless a hold, a limit or the customer's night is in the way."""
-        if not await self.clear_of_hold(purposes=(SALES,), tags=(COMMERCIAL,), until=self.now):
+        if not await self.clear_of_hold(until=self.now):
             return replace(stall, outcome=SILENT, because="a hold is in force")
         sent = await self.reach(CHANNELS, step="help", action=HELP, tags=TAGS)
         if sent is not None and sent.out:
             return replace(stall, helped=True, next_look=self.now + BUYS_WITHIN)
-        self.say(f"no help yet: {sent.reason if sent else 'nothing may be said now'}")
         return replace(stall, next_look=min(self.now + AGAIN_AFTER, stall.latest))

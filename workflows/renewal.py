@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 
 from temporalio import workflow
 
-from engine.holds import COMMERCIAL, SALES
 from workflows.journey import Journey
 from workflows.steps import HOLD_PLACED, HOLD_RELEASED, Ending, Heard, Opening, Proposal, SentStatus
 
@@ -112,9 +111,7 @@ class Renewal(Journey):
         """Say what suits this customer best, once nothing forbids it."""
         self.stage("about to approach", owner=DESK)
         latest = course.ends - LAST_CALL
-        if await self.clear_of_hold(
-            purposes=(SALES,), tags=(COMMERCIAL,), until=latest, unless=ANSWERS
-        ):
+        if await self.clear_of_hold(until=latest, unless=ANSWERS):
             return await self.propose(course)
         if self.now < latest:  # an answer came in: it goes first
             return course

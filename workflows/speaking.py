@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -33,7 +33,9 @@ class Speaking(Holding):
     """What a journey says is decided by the engine and let through by the ledger.
 
     Each step says what to do `on_hold`: wait until it is over (`WAIT`, `WaitOut(until=…)`), say
-    nothing (`SKIP`), or say something else that no hold covers (`Reroute(action)`).
+    nothing (`SKIP`), or say something else that no hold covers (`Reroute(action)`). `tags` say
+    which actions come into question, by any of them: usually those that carry the kind of the
+    journey as a tag; `()` is all there are.
     """
 
     async def decide(
@@ -41,7 +43,7 @@ class Speaking(Holding):
         channel: str,
         *,
         purposes: Sequence[str] = (),
-        tags: Sequence[str] = (),
+        tags: Sequence[str] | None = None,
         context: Mapping[str, Scalar] | None = None,
         limit: int = 1,
         on_hold: WaitOut | Skip = SKIP,
@@ -58,7 +60,7 @@ class Speaking(Holding):
                 channel=channel,
                 at=self.now,
                 purposes=tuple(purposes),
-                tags=tuple(tags),
+                tags=(self.opening.kind,) if tags is None else tuple(tags),
                 context=dict(context or {}),
                 limit=limit,
                 standing=standing,
@@ -104,15 +106,16 @@ class Speaking(Holding):
         step: str,
         action: str | None = None,
         purposes: Sequence[str] = (),
-        tags: Sequence[str] = (),
+        tags: Sequence[str] | None = None,
         context: Mapping[str, Scalar] | None = None,
         on_hold: OnHold = SKIP,
         unless: Sequence[str] = (),
     ) -> Sent | None:
         """Decide and send on the first channel that takes it; None if none has anything to say.
 
-        With `action` only that one is sent, wherever the engine ranks it. What waits for the end of
-        quiet hours is not sent at all once an event of the types in `unless` is there.
+        With `action` only that one is sent, wherever the engine ranks it; operators read why if it
+        is not. What waits for the end of quiet hours is not sent at all once an event of the types
+        in `unless` is there.
         """
         while True:
             sent, held = None, set[str]()
@@ -133,6 +136,7 @@ class Speaking(Holding):
             if held and isinstance(on_hold, Reroute):
                 return await self._reroute(on_hold, channels, step, tags) or sent
             if not held or not await self._waited_out(sorted(held), on_hold):
+                self._say_why_not(action, sent, held, channels)
                 return sent
 
     async def survey(
@@ -141,7 +145,7 @@ class Speaking(Holding):
         *,
         channels: Sequence[str],
         within: timedelta,
-        tags: Sequence[str] = (),
+        tags: Sequence[str] | None = None,
         step: str = "survey",
         on_hold: OnHold = SKIP,
     ) -> Heard | None:
@@ -153,7 +157,6 @@ class Speaking(Holding):
         self._inbox.forget((FEEDBACK,))
         sent = await self.reach(channels, step=step, action=action, tags=tags, on_hold=on_hold)
         if sent is None or not sent.out:
-            self.say(f"{action} did not go out: {sent.reason if sent else 'nothing offers it'}")
             return None
         return await self.wait_for(FEEDBACK, within=within, what="the customer's feedback")
 
@@ -164,10 +167,19 @@ class Speaking(Holding):
         return isinstance(on_hold, WaitOut) and await self._released(names, on_hold.until)
 
     async def _reroute(
-        self, route: Reroute, channels: Sequence[str], step: str, tags: Sequence[str]
+        self, route: Reroute, channels: Sequence[str], step: str, tags: Sequence[str] | None
     ) -> Sent | None:
         self.say(f"a hold is in the way: {route.action} instead")
         return await self.reach(channels, step=f"{step}.instead", action=route.action, tags=tags)
+
+    def _say_why_not(
+        self, action: str | None, sent: Sent | None, held: Collection[str], channels: Sequence[str]
+    ) -> None:
+        if action is None or (sent is not None and sent.out):
+            return
+        holds = f", in force: {', '.join(sorted(held))}" if held else ""
+        unsaid = f"nothing offers it on {', '.join(channels)}{holds}"
+        self.say(f"{action} did not go out: {sent.reason or sent.status if sent else unsaid}")
 
     async def _ask(self, question: steps.Question) -> DecisionView:
         while (view := await calls.ask(question)) is None:

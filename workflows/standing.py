@@ -26,6 +26,9 @@ class Standing:
     ladder: ClassVar[tuple[str, ...]] = ()
     """Who owns the journey once it is escalated, and once more, and so on."""
 
+    hours: ClassVar[tuple[str, ...]] = ()
+    """The business hours of the bundle that this journey goes by."""
+
     @workflow.init
     def __init__(self, opening: Opening) -> None:
         carried = opening.carried

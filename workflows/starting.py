@@ -25,8 +25,8 @@ from workflows.steps import Heard, Opening
 COMPLAINT = "complaint"
 INQUIRY = "inquiry"
 
-CLOCKED = (INQUIRY,)
-"""The kinds of journeys that keep the service clocks of the bundle."""
+ANSWERING = (INQUIRY,)
+"""Journeys for which every promise of the bundle holds; for others, those that name their kind."""
 
 URGENCY: Mapping[str, int] = {
     COMPLAINT: 1,
@@ -70,10 +70,9 @@ def hours_of(bundle: Bundle, year: int) -> dict[str, BusinessHours]:
 
 
 def promises_of(kind: str, event: Heard, bundle: Bundle) -> tuple[Promise, ...]:
-    """The service times that hold for a case that begins with this event."""
-    if kind not in CLOCKED:
-        return ()
-    return promised(bundle.service_clocks, Case(channel=event.text("channel"), labels=(kind,)))
+    """The service times that hold for a journey of this kind that begins with this event."""
+    meant = [one for one in bundle.service_clocks if kind in ANSWERING or kind in one.labels]
+    return promised(meant, Case(channel=event.text("channel"), labels=(kind,)))
 
 
 @lru_cache(maxsize=256)

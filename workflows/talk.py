@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from engine.service_clocks import Due, ServiceClock, Step, heard, next_due, reading, taken
+from engine.service_clocks import Step
 from engine.service_runs import Happening, Mark
 from engine.service_terms import EscalationLevel, Promise, Target
+from workflows.service_clocks import Clocks, Tick
 
 RESPONSES = (Target.FIRST_RESPONSE, Target.NEXT_RESPONSE)
 
@@ -34,14 +34,6 @@ class Alarm(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tick:
-    """The next step of one of the clocks: `place` says of which."""
-
-    place: int
-    due: Due
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Talk:
     """A conversation. `asked` is when the customer wrote last, `answered` when a person did.
 
@@ -49,7 +41,7 @@ class Talk:
     a slipped promise was owned up to, `asked_how` whether we asked how it was.
     """
 
-    clocks: tuple[ServiceClock, ...]
+    clocks: Clocks
     asked: datetime
     answered: datetime | None = None
     resolved: datetime | None = None
@@ -69,27 +61,15 @@ class Talk:
         """When the latest word was said."""
         return max(self.asked, self.answered or self.asked)
 
-    def next_tick(self, now: datetime) -> Tick | None:
-        """What the clocks ask for next, now or later."""
-        found = [
-            Tick(place=place, due=due)
-            for place, clock in enumerate(self.clocks)
-            if (due := next_due(clock, now)) is not None
-        ]
-        return min(found, key=lambda tick: (tick.due.at, tick.place), default=None)
-
     def ticked(self, tick: Tick) -> Talk:
-        """With that step taken."""
-        clocks = list(self.clocks)
-        clocks[tick.place] = taken(clocks[tick.place], tick.due)
+        """With that step of a clock taken."""
         alarm = max(self.alarm, _ALARMS[tick.due.step], key=_FROM_BAD_TO_WORSE.index)
-        return replace(self, clocks=tuple(clocks), alarm=alarm)
+        return replace(self, clocks=self.clocks.taken(tick), alarm=alarm)
 
     def given_up(self, tick: Tick, now: datetime) -> bool:
         """Whether every level has been asked for a reply, in vain."""
-        clock = self.clocks[tick.place]
-        last = next_due(clock, now) is None and tick.due.step is not Step.WARN
-        return last and clock.promise.target in RESPONSES and not self.booked
+        last = self.clocks.is_last(tick, now) and tick.due.step is not Step.WARN
+        return last and tick.promise.target in RESPONSES and not self.booked
 
     def wrote(self, at: datetime, key: str) -> Talk:
         """The customer wrote: at first, once more, or after all seemed to be solved."""
@@ -114,10 +94,11 @@ class Talk:
 
     def deadline(self, now: datetime) -> datetime | None:
         """By when the first reply was promised."""
-        return reading(self.clocks[0], now).deadline
+        first = self.clocks.reading(Target.FIRST_RESPONSE, now)
+        return first.deadline if first else None
 
     def _marked(self, *marks: Mark) -> Talk:
-        return replace(self, clocks=tuple(heard(clock, *marks) for clock in self.clocks))
+        return replace(self, clocks=self.clocks.heard(*marks))
 
 
 _ALARMS = {
@@ -131,10 +112,3 @@ _FROM_BAD_TO_WORSE = tuple(Alarm)
 def is_resolving(said: str) -> bool:
     """Whether an event says that all is solved."""
     return said.lower() == "true"
-
-
-def first_of(promises: Sequence[Promise]) -> tuple[Promise, ...]:
-    """The promises, that of a first reply at their head."""
-    if not any(one.target is Target.FIRST_RESPONSE for one in promises):
-        return (USUAL, *promises)
-    return tuple(sorted(promises, key=lambda one: one.target is not Target.FIRST_RESPONSE))

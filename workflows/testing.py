@@ -31,7 +31,7 @@ from engine.errors import JourneysUnavailable
 from engine.ledger.clock import Clock
 from engine.ledger.site import Site
 from engine.types import Event, Scalar
-from workflows import interventions, routing, starting, steps
+from workflows import histories, interventions, routing, starting, steps
 from workflows.activities import JourneyActivities
 from workflows.clock import JourneyClock
 from workflows.fakes import FakeBook, FakeEngine, FakeOutcome, FakePost, Stocked, a_bundle
@@ -75,6 +75,11 @@ class World:
     def client(self) -> Client:
         """A client of this world's Temporal."""
         return self.env.client
+
+    @property
+    def clock(self) -> JourneyClock:
+        """The clock of journeys that begin in this world."""
+        return JourneyClock(anchor=self.site.clock.anchor, lapse=self.site.clock.lapse)
 
     def worker(self) -> Worker:
         """A worker on this world's fakes, to be entered."""
@@ -175,8 +180,11 @@ class Customer:
 
     async def ending(self, name: str) -> Ending:
         """How a journey ends, with time running as fast as it can until then."""
-        async with asyncio.timeout(PATIENCE_SECONDS), unlocked(self.world.client):
-            return await self.journey(name).result()
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS), unlocked(self.world.client):
+                return await self.journey(name).result()
+        except TimeoutError:
+            raise AssertionError(f"{name} does not end: {await self.progress(name)}") from None
 
     async def progress(self, name: str) -> Progress:
         """Where a journey stands."""
@@ -187,6 +195,7 @@ class Customer:
                     "progress", result_type=Progress, rpc_timeout=QUERY_PATIENCE
                 )
             except RPCError as error:
+                await histories.check(handle)
                 if error.status not in ANSWERS_LATER or not self.world.env.supports_time_skipping:
                     raise
                 await self.world.env.sleep(PUSH)
@@ -194,21 +203,23 @@ class Customer:
 
     async def in_stage(self, name: str, stage: str) -> Progress:
         """Where a journey stands once it is in this stage and waits."""
-        progress = None
-        async for _ in self.world.moments():
-            progress = await self.progress(name)
-            if progress.stage == stage and progress.waiting_for:
-                return progress
-        raise AssertionError(f"{name} is not waiting in {stage!r} but {progress}")
+        return await self._stands(
+            name, f"waits in {stage!r}", lambda one: one.stage == stage and bool(one.waiting_for)
+        )
 
     async def says(self, name: str, words: str) -> Progress:
         """Where a journey stands once it says these words of what happened."""
+        return await self._stands(
+            name, f"says {words!r}", lambda one: any(words in line for line in one.words)
+        )
+
+    async def _stands(self, name: str, so: str, holds: Callable[[Progress], bool]) -> Progress:
         progress = None
         async for _ in self.world.moments():
             progress = await self.progress(name)
-            if any(words in line for line in progress.words):
+            if holds(progress):
                 return progress
-        raise AssertionError(f"{name} does not say {words!r} but {progress}")
+        raise AssertionError(f"it never came to be that {name} {so}, but {progress}")
 
     async def hears(self, name: str, heard: Heard) -> None:
         """One journey hears something that did not come through acceptance."""
@@ -222,9 +233,7 @@ class Customer:
             kind=kind,
             customer=self.reference,
             name=rest,
-            clock=JourneyClock(
-                anchor=self.world.site.clock.anchor, lapse=self.world.site.clock.lapse
-            ),
+            clock=self.world.clock,
             event=event,
             bundle=self.world.bundle,
         )

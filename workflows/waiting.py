@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 
 from engine.business_hours import BusinessHours, add_business_time, next_open
+from engine.service_terms import Promise
 from workflows.operated import Operated
+from workflows.service_clocks import Clocks, begun
 from workflows.steps import Heard
 
 
@@ -62,12 +64,28 @@ class Waiting(Operated):
         """When so much time in business hours has passed since then, or from now on."""
         return add_business_time(self.business_hours(hours), since or self.now, amount)
 
+    def service_clocks(self, *usual: Promise) -> Clocks:
+        """What the bundle promises for this case, counted from its beginning; they are a value.
+
+        A promise in `usual` holds where the bundle promises nothing of its kind.
+        """
+        promises = (*self.opening.promises, *usual)
+        return begun(promises, self.business_hours, self.opening.event.at)
+
     def business_hours(self, name: str) -> BusinessHours:
         """The hours of this name as they were when the journey began.
 
-        A bundle without them leaves somebody always there: no journey is stuck for want of them.
+        `tactful bundle check` refuses a bundle without them. If one is in force all the same,
+        somebody is always there, and operators read it: no journey is stuck for want of them.
         """
-        return self.opening.business_hours.get(name) or BusinessHours(name=name, always=True)
+        if name not in (*self.hours, *(one.hours for one in self.opening.promises)):
+            kind = type(self).__name__
+            raise ValueError(f"{kind} goes by the business hours {name}: add them to {kind}.hours")
+        found = self.opening.business_hours.get(name)
+        missing = f"the bundle has no business hours {name}: somebody is always there"
+        if found is None and not any(missing in words for words in self._board.words):
+            self.say(missing)
+        return found or BusinessHours(name=name, always=True)
 
     # Inside
 

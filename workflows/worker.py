@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 import signal
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -13,6 +14,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from engine.catalog import Bundle
 from engine.channels.call_list import CallList
 from engine.channels.delivery import Adapter
 from engine.channels.inbox import Inbox
@@ -27,6 +29,8 @@ from workflows.connection import connect
 from workflows.journey import Journey
 from workflows.parts import Parts, open_parts
 from workflows.routing import KINDS
+
+_log = logging.getLogger(__name__)
 
 PASSED_THROUGH = (
     "engine",
@@ -44,6 +48,7 @@ PASSED_THROUGH = (
     "workflows.payloads",
     "workflows.people",
     "workflows.search_attributes",
+    "workflows.service_clocks",
     "workflows.speaking",
     "workflows.standing",
     "workflows.steps",
@@ -70,7 +75,7 @@ Ways = Callable[[Parts], AbstractAsyncContextManager[Mapping[str, Adapter]]]
 """Opens the ways out for each channel."""
 
 
-def journey_of(kind: str) -> type:
+def journey_of(kind: str) -> type[Journey]:
     """The workflow of a kind of journey, from the module of its name: `order-delay` is in
     `workflows/order_delay.py`. Raises StackError where it is not.
     """
@@ -82,6 +87,21 @@ def journey_of(kind: str) -> type:
 
 
 JOURNEYS = tuple(journey_of(kind) for kind in KINDS)
+
+
+def hours_missing(bundle: Bundle, journeys: Sequence[type[Journey]] = JOURNEYS) -> list[str]:
+    """The business hours that journeys go by and a bundle does not have, a line for each."""
+    needed: dict[str, list[str]] = {}
+    for journey in journeys:
+        for name in journey.hours:
+            needed.setdefault(name, []).append(journey.kind())
+    there = ", ".join(sorted(bundle.business_hours)) or "none"
+    return [
+        f"business_hours: {name} is missing, by which {', '.join(kinds)} go: "
+        f"without it somebody is always there (it has {there})"
+        for name, kinds in sorted(needed.items())
+        if name not in bundle.business_hours
+    ]
 
 
 async def run(
@@ -105,6 +125,8 @@ async def run(
             client=client,
             bundle=parts.bundle,
         )
+        for line in hours_missing(parts.bundle()):
+            _log.error("%s", line)
         async with worker(client, site, activities, journeys):
             await deployments.join(client, site)
             ready()

@@ -9,8 +9,11 @@ from workflows.journey import (
     FEEDBACK,
     SKIP,
     WAIT,
+    Clocks,
     Ending,
+    Happening,
     Journey,
+    Mark,
     OnHold,
     Opening,
     Reroute,
@@ -46,12 +49,12 @@ class Counting(Journey):
         while True:
             self.stage("counting", owner=DESK)
             if count.heard == 1:
-                await self.reach(("email",), step="hello", action="welcome-message")
+                await self.reach(("email",), step="hello", action="welcome-message", tags=())
             heard = await self.wait_for(*self.hears, what="a number", within=10 * DAY)
             if heard is None or heard.type == "enough.said":
                 return await self.finish("counted", because=f"{count.heard} came to {count.total}")
             if heard.text("number") == "half":
-                await self.reach(("email",), step="half", action="set-up-guide")
+                await self.reach(("email",), step="half", action="set-up-guide", tags=())
                 raise ValueError("half of what?")
             count = replace(
                 count, heard=count.heard + 1, total=count.total + int(heard.text("number"))
@@ -76,7 +79,7 @@ class Asking(Journey):
         taken = await self.hand_off(
             HEAD,
             because=f"refund: {answer.choice}",
-            via=lambda: self.reach(("call",), step="tell", action="onboarding-check-in"),
+            via=lambda: self.reach(("call",), step="tell", action="onboarding-check-in", tags=()),
             within=DAY,
             taken_by=("agent.replied",),
             fallback=self.book,
@@ -130,21 +133,80 @@ class Selling(Journey):
         return await self.finish("sold", because=heard.text("score") if heard else "no feedback")
 
 
+@workflow.defn(name="greeting")
+class Greeting(Journey):
+    """Says what suits this customer, of what is meant for it."""
+
+    @workflow.run
+    async def run(self, opening: Opening) -> Ending | None:
+        """Greet, and wait."""
+        self.stage("greeting", owner=DESK)
+        await self.reach(("email",), step="hello")
+        await self.sleep(DAY, what="a day to pass")
+        return await self.finish("greeted", because="that is all")
+
+
 @workflow.defn(name="calling-in-hours")
 class CallingInHours(Journey):
     """Waits for the desk to open, and says by when it has answered."""
 
     hears = ("enough.said",)
+    hours = ("desk",)
 
     @workflow.run
     async def run(self, opening: Opening) -> Ending | None:
         """Two hours of the desk's time after it has opened."""
         self.stage("closed", owner=DESK)
-        heard = await self.wait_for_business_hours("desk", unless=self.hears)
+        desk = opening.event.text("hours") or "desk"
+        heard = await self.wait_for_business_hours(desk, unless=self.hears)
         if heard:
             return await self.finish("called off", because="the customer said so")
         by = self.business_deadline(timedelta(hours=2), hours="desk")
         return await self.finish("called", because=f"{self.now:%H:%M}, until {by:%d %H:%M}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promised:
+    """What was promised."""
+
+    clocks: Clocks
+
+
+@workflow.defn(name="promising")
+class Promising(Journey):
+    """Keeps the service clocks of the bundle, and ends when an operator says so."""
+
+    hears = ("agent.replied", "message.received")
+
+    @workflow.run
+    async def run(self, opening: Opening) -> Ending | None:
+        """One step of a clock, or one event, after another."""
+        promised = self.resumed(Promised)
+        if promised is None:
+            promised = Promised(clocks=self.service_clocks())
+            targets = ", ".join(one.promise.target for one in promised.clocks.each)
+            self.say(f"promised: {targets}")
+        self.stage("open", owner=self.owner or "desk")
+        while True:
+            promised = Promised(clocks=await self.next_step(promised.clocks))
+            await self.checkpoint(promised)
+
+    async def next_step(self, clocks: Clocks) -> Clocks:
+        """Wait for whatever comes first."""
+        tick = clocks.next_tick(self.now)
+        until = tick.at if tick else None
+        heard = await self.wait_for(*self.hears, until=until, what="a solution")
+        if heard:
+            with_customer = heard.type == "agent.replied"
+            self.say("with the customer" if with_customer else "with us")
+            what = Happening.WAITING if with_customer else Happening.CUSTOMER_ANSWERED
+            return clocks.heard(Mark(heard.at, what, heard.key))
+        if tick is None:
+            return clocks
+        self.say(f"{tick.due.step} {tick.due.level}")
+        if tick.due.owner:
+            self.escalate(because=f"{tick.promise.name} was not kept", to=tick.due.owner)
+        return clocks.taken(tick)
 
 
 @workflow.defn(name="handing-over")
@@ -159,4 +221,4 @@ class HandingOver(Journey):
         return await self.finish("taken" if taken else "not taken", because="that was all")
 
 
-WALKS = (Counting, Asking, CallingBack, Selling, CallingInHours, HandingOver)
+WALKS = (Counting, Asking, CallingBack, Selling, Greeting, CallingInHours, HandingOver)

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from engine.errors import InvalidInput, JourneysUnavailable, Unavailable
+from tests.support.builders import a_hold
 from tests.support.walks import DAY, DESK, HEAD, LEAD, WALKS
 from workflows.complaint import MANAGER
 from workflows.interventions import (
@@ -129,7 +130,8 @@ async def test_escalated_it_goes_up_the_ladder_and_stays_at_the_top(world: World
     assert (await customer.operator(COUNTING, Act.ESCALATE, to="the board")).owner == "the board"
 
 
-async def test_what_was_refused_goes_out_on_retry_under_an_id_of_its_own(world: World) -> None:
+async def a_failed_message(world: World) -> Customer:
+    """A customer whose mailbox was full."""
     before = len(world.post.attempts)
     world.post.refusals = {"email": FakeOutcome(status="failed", reason="mailbox full")}
     try:
@@ -140,6 +142,11 @@ async def test_what_was_refused_goes_out_on_retry_under_an_id_of_its_own(world: 
     finally:
         world.post.refusals = {}
     assert customer.got == []
+    return customer
+
+
+async def test_what_was_refused_goes_out_on_retry_under_an_id_of_its_own(world: World) -> None:
+    customer = await a_failed_message(world)
     found = await customer.journey(COUNTING).describe()
     assert found.typed_search_attributes.get(ATTENTION) == "failed"
     await customer.operator(COUNTING, Act.RETRY, because="the mailbox is empty again")
@@ -147,6 +154,21 @@ async def test_what_was_refused_goes_out_on_retry_under_an_id_of_its_own(world: 
     assert customer.got == ["welcome-message"]
     with pytest.raises(InterventionRefused, match="nothing to retry"):
         await customer.operator(COUNTING, Act.RETRY)
+
+
+async def test_a_retry_under_a_hold_sends_nothing_and_may_be_tried_once_it_is_over(
+    world: World,
+) -> None:
+    customer = await a_failed_message(world)
+    hold = a_hold(purposes=("service",))
+    await world.book.place_hold(customer.reference, hold)
+    await customer.operator(COUNTING, Act.RETRY, because="the mailbox is empty again")
+    await customer.says(COUNTING, "welcome-message on email: refused")
+    assert customer.got == []
+    await world.book.release_hold(customer.reference, hold.id, hold.seq, "olivia", "settled")
+    await customer.operator(COUNTING, Act.RETRY, because="it is settled")
+    await customer.says(COUNTING, "welcome-message on email: delivered")
+    assert customer.got == ["welcome-message"]
 
 
 async def test_a_delivery_that_is_tried_again_and_again_can_be_skipped(world: World) -> None:

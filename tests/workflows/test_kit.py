@@ -165,6 +165,21 @@ async def test_a_step_that_skips_says_nothing_under_a_hold(world: World) -> None
     assert (await customer.ending("selling")).ended == "silent"
 
 
+async def test_operators_read_why_what_was_asked_for_by_name_did_not_go_out(world: World) -> None:
+    customer = await a_silenced_customer(world)
+    await customer.starts("selling", way="skip")
+    await customer.ending("selling")
+    why = "renewal-save-offer did not go out: nothing offers it on email, in force: complaint:1"
+    assert any(why in words for words in (await customer.progress("selling")).words)
+
+
+async def test_a_journey_asks_for_the_actions_that_carry_its_kind(world: World) -> None:
+    customer = await begun(world, "greeting", "greeting")
+    asked = [one for one in world.engine.asked if one.customer == customer.reference]
+    assert [one.tags for one in asked] == [("greeting",)]
+    assert customer.got == []
+
+
 async def test_a_step_that_is_rerouted_says_something_else(world: World) -> None:
     customer = await a_silenced_customer(world)
     await customer.starts("selling", way="reroute")
@@ -217,6 +232,30 @@ async def test_a_wait_for_business_hours_is_ended_by_an_event(world: World) -> N
     await customer.in_stage("calling-in-hours", "closed")
     await customer.tells("calling-in-hours", "enough.said")
     assert (await customer.ending("calling-in-hours")).ended == "called off"
+
+
+async def test_without_these_hours_somebody_is_always_there_and_operators_read_it(
+    world: World,
+) -> None:
+    world.bundle = replace(world.bundle, business_hours={})
+    customer = world.customer()
+    await customer.starts("calling-in-hours")
+    assert (await customer.ending("calling-in-hours")).ended == "called"
+    words = (await customer.progress("calling-in-hours")).words
+    assert ["the bundle has no business hours desk" in line for line in words].count(True) == 1
+
+
+async def test_a_journey_names_the_hours_it_goes_by(world: World) -> None:
+    customer = world.customer()
+    await customer.starts("calling-in-hours", hours="shop")
+    why = "CallingInHours goes by the business hours shop: add them to CallingInHours.hours"
+    await fails(customer, "calling-in-hours", why)
+
+
+async def fails(customer: Customer, name: str, why: str) -> None:
+    """The code of this journey can't go on, for this reason."""
+    with pytest.raises(AssertionError, match=why):
+        await customer.in_stage(name, "done")
 
 
 # Surveys

@@ -88,7 +88,7 @@ class Parcels(Journey):
             case "card" | "bank":
                 await self.tell_others("refund", "money")
             case _:
-                await self.hold(self.seal)  # pyright: ignore
+                await self.hold("seal", because="it is paid back", maximum=PATIENCE)
         return Ending(ended="refunded", because="it is lost")
 
 

@@ -122,7 +122,9 @@ async def test_what_limits_forbid_for_two_days_is_never_said(world: World) -> No
         world.post.refusals = {}
     assert (ending.ended, ending.because) == ("silent", "there was no good moment to offer help")
     assert customer.got == []
-    assert any("no help yet" in words for words in (await customer.progress(STALL)).words)
+    assert any(
+        "purchase-help did not go out" in words for words in (await customer.progress(STALL)).words
+    )
 
 
 async def test_what_is_refused_now_is_said_later(world: World) -> None:
@@ -131,7 +133,7 @@ async def test_what_is_refused_now_is_said_later(world: World) -> None:
     try:
         customer = await at_the_till(world)
         await world.pass_time(3 * HOUR)
-        await customer.says(STALL, "no help yet: quiet_hours")
+        await customer.says(STALL, "purchase-help did not go out: quiet_hours")
     finally:
         world.post.refusals = {}
     await world.pass_time(3 * HOUR)

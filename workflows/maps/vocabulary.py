@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from engine.holds import COMMERCIAL, SALES
 from workflows.maps.chart import Shape
 from workflows.maps.scope import UNKNOWN, Scope, in_words
 from workflows.maps.wording import plain, words
@@ -68,12 +69,11 @@ VERBS: Mapping[str, Verb] = {
         outcomes=("sent", "not sent"),
         takes=("channels",),
     ),
-    "hold": Verb(shape=Shape.HOLD, title="hold {hold}", takes=("hold",)),
+    "hold": Verb(shape=Shape.HOLD, title="hold {hold_id}", takes=("hold_id",)),
     "release": Verb(
         shape=Shape.HOLD,
-        title="release {hold_id}",
+        title="release the hold",
         outcomes=("released", "placed again meanwhile"),
-        takes=("hold_id",),
     ),
     "tell_others": Verb(
         shape=Shape.STEP, title="tell other journeys: {what}", takes=("what", "about")
@@ -114,6 +114,7 @@ ELSEWHERE = frozenset({"sleep", "wait_condition", "next_step"})
 _USUAL: Mapping[str, tuple[tuple[str, str], ...]] = {
     "reach": (("action", "what suits best"),),
     "send": (("proposal", "what was proposed"),),
+    "clear_of_hold": (("purposes", SALES), ("tags", COMMERCIAL)),
 }
 """What an argument means when nothing more is said of it."""
 
@@ -121,6 +122,7 @@ _SYNONYMS = {"owner": "to", "who": "to", "channel": "channels"}
 _DETAILS: Mapping[str, str] = {
     "hears": "hears {}",
     "within": "within {}",
+    "maximum": "for {} at most",
     "until": "until {}",
     "channels": "by {}",
     "channel": "by {}",
@@ -175,10 +177,6 @@ def _arguments(call: ast.Call, verb: Verb, scope: Scope) -> dict[str, str]:
         told |= {
             name: words(each, scope) for name, each in zip(verb.takes, call.args, strict=False)
         }
-        made = _made(call.args[0], scope) if call.args else {}
-        if "id" in made:
-            told |= {name: made[name] for name in ("until", "because") if name in made}
-            told[verb.takes[0]] = made["id"]
     for keyword in call.keywords:
         if keyword.arg and scope.value(keyword.value) not in (None, (), False):
             told[keyword.arg] = words(keyword.value, scope)
@@ -187,13 +185,6 @@ def _arguments(call: ast.Call, verb: Verb, scope: Scope) -> dict[str, str]:
         if synonym and f"{{{synonym}}}" in verb.title:
             told.setdefault(synonym, told.pop(name))
     return {name: text for name, text in told.items() if text and text != name}
-
-
-def _made(node: ast.expr, scope: Scope) -> dict[str, str]:
-    """What is made on the spot, such as a Hold, by its parts."""
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
-        return {}
-    return {word.arg: words(word.value, scope) for word in node.keywords if word.arg}
 
 
 def _milestone(told: Mapping[str, str]) -> str:
