@@ -1,6 +1,6 @@
 """Feedback: somebody owns it, answers within a day, acts within three, and says what was done.
 
-Owner: the feedback desk from the first moment; while a complaint is open, the complaints desk.
+Owner: the feedback desk from the first moment; while a complaint is open, whoever has that.
 Promises: a person answers within 24 hours, acts within 72, and the customer hears what was done. A
 low score goes to the lead at once; a high one gets thanks and nothing else. Nothing is ever sold.
 Fallbacks: who lets a deadline slip loses it to the next of the ladder, who has another day. What is
@@ -104,7 +104,8 @@ class Feedback(Journey):
         view = await self.decide(CHANNELS[0], tags=TAGS)
         held = any(hold.id.startswith(COMPLAINTS) for hold in view.holds)
         if held and self.owner == DESK:
-            self.assign(complaint.DESK, because="a complaint is open or was just solved")
+            owner = (await self.desks()).complaint or complaint.DESK
+            self.assign(owner, because="a complaint is open or was just solved")
         matter = replace(matter, news=None, complaint=held)
         if score is not None and score >= HIGH:
             return await self.thank(matter)

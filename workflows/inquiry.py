@@ -20,10 +20,8 @@ from temporalio import workflow
 
 from engine.business_hours import in_words, next_open
 from engine.types import Scalar
-from workflows import calls, steps
 from workflows.desks import COMPLAINTS_DESK
-from workflows.journey import FEEDBACK, HOLD_PLACED, Journey, Step, Tick
-from workflows.steps import Desks, DesksWanted, Ending, Heard, Opening
+from workflows.journey import FEEDBACK, HOLD_PLACED, Ending, Heard, Journey, Opening, Step, Tick
 from workflows.talk import USUAL, Alarm, Talk, is_resolving
 from workflows.triage import TEAMS, team_for
 
@@ -86,9 +84,7 @@ class Inquiry(Journey):
 
         `complaint`: who has it for as long as nobody else shows as its owner.
         """
-        event, teams = self.opening.event, tuple(team.name for team in TEAMS)
-        wanted = DesksWanted(customer=self.opening.customer, teams=teams)
-        desks: Desks = await calls.at_once(steps.DESKS, wanted, Desks)
+        event, desks = self.opening.event, await self.desks(*(team.name for team in TEAMS))
         owner = desks.complaint or complaint
         if owner:
             await self.hand_off(owner, because="the customer has an open complaint")

@@ -60,11 +60,11 @@ class Journey(Lasting):
     ends with `await self.finish(...)`. All times are the stack's. Steps are taken one after the
     other, never at the same time.
 
-    Steps that take part in the world are awaited:
-    `wait_for`, `sleep`, `wait_for_business_hours` (workflows/waiting.py), `clear_of_hold`;
-    `decide`, `send`, `reach`, `survey` (speaking.py); `hold`, `release`, `tell_others`
-    (holding.py); `ask`, `hand_off` (people.py); `sub_journey`, `checkpoint`, `finish` (lasting.py).
-    What only says how things stand is not: `stage`, `assign`, `escalate`, `say`, `milestone`,
-    `reach_milestone`, `plan`, `plan_nothing` (standing.py). `business_deadline`, `business_hours`
-    and `service_clocks` (waiting.py) only work something out.
+    Steps that take part in the world are awaited: `wait_for`, `sleep`, `wait_for_business_hours`
+    (workflows/waiting.py); `decide`, `send`, `reach`, `survey` (speaking.py); `hold`, `release`,
+    `clear_of_hold`, `tell_others` (holding.py); `ask`, `hand_off`, `desks` (people.py);
+    `sub_journey`, `checkpoint`, `finish` (lasting.py). What only says how things stand is not:
+    `stage`, `assign`, `escalate`, `say`, `milestone`, `reach_milestone`, `plan`, `plan_nothing`
+    (standing.py). `business_deadline`, `business_hours` and `service_clocks` (waiting.py) only work
+    something out.
     """

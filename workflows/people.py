@@ -6,9 +6,10 @@ from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
+from workflows import calls, steps
 from workflows.orders import Answer, Task
 from workflows.speaking import Speaking
-from workflows.steps import Sent
+from workflows.steps import Desks, DesksWanted, Sent
 
 TAKEN = "taken"
 DECLINED = "declined"
@@ -69,6 +70,13 @@ class People(Speaking):
         self.say(f"{to} did not take over: {why}")
         await (fallback(why) if fallback else self._book_callback(because))
         return False
+
+    async def desks(self, *teams: str) -> Desks:
+        """How busy these teams are, and who looks after the customer's open complaint, if any."""
+        await self._obey()
+        wanted = DesksWanted(customer=self.opening.customer, teams=teams)
+        found: Desks = await calls.at_once(steps.DESKS, wanted, Desks)
+        return found
 
     # Inside
 

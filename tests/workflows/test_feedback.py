@@ -133,6 +133,17 @@ async def test_in_a_complaint_its_owner_has_it_and_its_manager_when_it_slips(
     assert standing.owner == complaint.MANAGER
 
 
+async def test_a_complaint_that_was_escalated_takes_the_feedback_to_whoever_has_it(
+    world: World,
+) -> None:
+    customer = world.customer()
+    await customer.has("complaint.opened", case="1")
+    await customer.in_stage("complaint:1", "open")
+    await customer.operator("complaint:1", Act.REASSIGN, to="the board")
+    await customer.has("feedback.given", score=1)
+    assert (await customer.in_stage(FEEDBACK, "to be answered")).owner == "the board"
+
+
 async def test_more_feedback_meanwhile_is_answered_in_the_time_that_was_promised_first(
     world: World,
 ) -> None:

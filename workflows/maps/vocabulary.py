@@ -93,6 +93,7 @@ VERBS: Mapping[str, Verb] = {
         outcomes=("answered", "no answer"),
         takes=("question",),
     ),
+    "desks": Verb(shape=Shape.STEP, title="ask who is busy, and who has an open complaint"),
     "survey": Verb(
         shape=Shape.STEP,
         title="survey {action}",
