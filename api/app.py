@@ -63,6 +63,7 @@ from api.security import BodyLimit, RawPath
 from api.server import listen
 from api.settings import Settings, site
 from api.sweeps import SweepLine, SweepRequest, SweepRoutes
+from api.timeline import Past, TimelineReply, TimelineRoutes
 from api.warming import warm_up
 from engine.catalog import Bundle
 from engine.ledger.site import Site
@@ -96,6 +97,7 @@ SHOWN = (
     StandingReply,
     SweepLine,
     SweepRequest,
+    TimelineReply,
     WhyNotReply,
 )
 
@@ -124,6 +126,7 @@ class Parts:
     knowledge: Knowledge
     silences: Silences
     held: Held
+    past: Past
     records: Records
     outcomes: Outcomes
     memberships: Memberships
@@ -172,6 +175,7 @@ def routes_of(
     | CustomerRoutes
     | MembershipRoutes
     | HoldRoutes
+    | TimelineRoutes
     | JourneyRoutes
     | InterventionRoutes
     | SweepRoutes
@@ -210,6 +214,7 @@ def routes_of(
         ),
         MembershipRoutes(customers=customers, memberships=parts.memberships),
         HoldRoutes(held=parts.held, names=customers, now=now),
+        TimelineRoutes(names=customers, past=parts.past, now=now),
         JourneyRoutes(
             visibility=parts.visibility, customers=customers, ui=parts.temporal_ui, now=now
         ),
@@ -243,6 +248,7 @@ def wired(stack: StackParts, metrics: Metrics | None = None) -> Parts:
         knowledge=LedgerKnowledge(ledger),
         silences=ledger,
         held=ledger,
+        past=ledger,
         records=ledger,
         outcomes=ledger,
         memberships=ledger.memberships,

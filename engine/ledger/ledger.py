@@ -24,6 +24,7 @@ from engine.ledger.journal import Journal
 from engine.ledger.memberships import Memberships
 from engine.ledger.outcomes import Outcome, Told, keep_outcome
 from engine.ledger.site import Site
+from engine.ledger.timeline import Moment, timeline
 from engine.ledger.volumes import Volumes
 from engine.ledger.wire import Wire
 from engine.types import Contact, Hold, HoldState, JourneyState
@@ -316,6 +317,15 @@ class Ledger:
         await live.SET_FIELD(self.redis, [keys.live(customer)], (f"j:{journey_id}", ""))
 
     # -- messages
+
+    async def timeline(
+        self, customer: str, since: datetime, limit: int
+    ) -> tuple[list[Moment], bool]:
+        """The latest things that happened since then, the oldest first; whether there are more."""
+        start = milliseconds(since)
+        return await self.journal.read(
+            lambda connection: timeline(connection, customer, start, limit)
+        )
 
     async def inbox(self, customer: str, limit: int = 100) -> list[dict[str, Any]]:
         """The messages kept for in-app display, latest first."""

@@ -20,6 +20,7 @@ from engine.ledger.clock import Clock
 from engine.ledger.outcomes import Outcome, Told
 from engine.ledger.references import reference
 from engine.ledger.site import Site
+from engine.ledger.timeline import Moment
 from engine.live import Answer, Ask, request_of
 from engine.timings import Timings
 from engine.types import (
@@ -212,6 +213,7 @@ class FakeStack:
     snapshot: Snapshot | None = None
     latest: tuple[str, ...] = ()
     held: Sequence[tuple[str, Hold]] = ()
+    moments: Sequence[Moment] = ()
     messages: Sequence[Mapping[str, Any]] = ()
     runs: Sequence[JourneyRun] = ()
     following: bytes = b""
@@ -294,6 +296,12 @@ class FakeStack:
         self._fail()
         return self.held
 
+    async def timeline(
+        self, customer: str, since: datetime, limit: int
+    ) -> tuple[Sequence[Moment], bool]:
+        self.changes.append(("timeline", customer, since, limit))
+        return self.moments[:limit], len(self.moments) > limit
+
     async def page(
         self, query: str, limit: int, token: bytes
     ) -> tuple[Sequence[JourneyRun], bytes]:
@@ -314,6 +322,7 @@ class FakeStack:
             knowledge=self,
             silences=self,
             held=self,
+            past=self,
             records=self,
             outcomes=self,
             memberships=self.memberships,
