@@ -99,10 +99,15 @@ def _looked(charts: Iterable[Chart], sample: int, data_dir: Path | None) -> dict
     """What the running stack tells of these charts."""
     from workflows.maps.live import lines, look
 
-    async def question(client: Client) -> dict[str, Live]:
-        return {chart.kind: await look(client, chart, sample=sample) for chart in charts}
+    place = _site(data_dir)
+    lapse = place.clock.lapse
 
-    found = _answer(_site(data_dir), question)
+    async def question(client: Client) -> dict[str, Live]:
+        return {
+            chart.kind: await look(client, chart, sample=sample, lapse=lapse) for chart in charts
+        }
+
+    found = _answer(place, question)
     for live in found.values():
         for line in lines(live):
             typer.echo(line, err=True)

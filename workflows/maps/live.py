@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import pairwise
+from statistics import median
 
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
@@ -13,6 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from engine.errors import JourneysUnavailable
 from workflows import histories
 from workflows.maps.chart import Box, Chart, Shape
+from workflows.maps.scope import span
 from workflows.search_attributes import KIND, STAGE
 
 FIRST = "started"
@@ -33,6 +37,7 @@ class Live:
 
     `stages` counts the running ones; `ways` counts the stages one after the other of those whose
     histories were read, `read` of `all` that are there. A way that goes on ends with `…`.
+    `stays`: how long those that left a stage had been in it, by the stack's clock.
     """
 
     kind: str
@@ -41,16 +46,23 @@ class Live:
     read: int
     stages: Mapping[str, int]
     ways: Mapping[Way, int]
+    stays: Mapping[str, Sequence[timedelta]] = field(default_factory=dict[str, Sequence[timedelta]])
+
+    def usual_stay(self, stage: str) -> timedelta | None:
+        """The median of how long people stay in a stage; None if nobody has left it."""
+        seconds = [stay.total_seconds() for stay in self.stays.get(stage, ())]
+        return timedelta(seconds=median(seconds)) if seconds else None
 
     def came_through(self, stage: str) -> int:
         """How many of those that were read have been in a stage."""
         return sum(count for way, count in self.ways.items() if stage in way)
 
 
-async def look(client: Client, chart: Chart, *, sample: int) -> Live:
+async def look(client: Client, chart: Chart, *, sample: int, lapse: float = 1.0) -> Live:
     """Count the journeys of a chart by stage, and read the histories of up to `sample` of them.
 
-    Half of them are closed, the latest first, where there are enough. Raises JourneysUnavailable.
+    Half of them are closed, the latest first, where there are enough. `lapse`: how many times
+    faster the stack's clock runs than those of the histories. Raises JourneysUnavailable.
     """
     kind = f"{KIND.name} = '{chart.kind}'"
     running = f"{kind} AND ExecutionStatus = 'Running'"
@@ -59,7 +71,7 @@ async def look(client: Client, chart: Chart, *, sample: int) -> Live:
         counts = [(await client.count_workflows(query)).count for query in (running, ended)]
         closed = [run async for run in _first(client, ended, sample - min(sample // 2, counts[0]))]
         still = [run async for run in _first(client, running, sample - len(closed))]
-        ways = [await _way(client, run) for run in (*closed, *still)]
+        walks = [await _walk(client, run) for run in (*closed, *still)]
         stages = await _stages(client, chart, running, counts[0])
     except RPCError as error:
         raise JourneysUnavailable(f"Temporal did not show its journeys: {error.message}") from error
@@ -67,10 +79,19 @@ async def look(client: Client, chart: Chart, *, sample: int) -> Live:
         kind=chart.kind,
         running=counts[0],
         all=sum(counts),
-        read=len(ways),
+        read=len(walks),
         stages=stages,
-        ways=Counter(ways),
+        ways=Counter(walk.way for walk in walks),
+        stays=_stays(walks, lapse),
     )
+
+
+def _stays(walks: Sequence[_Walk], lapse: float) -> Mapping[str, Sequence[timedelta]]:
+    found: dict[str, list[timedelta]] = {}
+    for walk in walks:
+        for here, following in pairwise(walk.entered):
+            found.setdefault(here.stage, []).append((following.at - here.at) * lapse)
+    return found
 
 
 async def _first(client: Client, query: str, count: int) -> AsyncIterator[WorkflowExecution]:
@@ -106,9 +127,21 @@ def _quoted(name: str) -> str:
     return name.replace("\\", "\\\\").replace("'", "\\'")
 
 
-async def _way(client: Client, run: WorkflowExecution) -> Way:
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """The stages of one journey as they were entered, and what it came to."""
+
+    entered: Sequence[histories.Entered]
+    end: Way
+
+    @property
+    def way(self) -> Way:
+        return (*(one.stage for one in self.entered), *self.end)
+
+
+async def _walk(client: Client, run: WorkflowExecution) -> _Walk:
     """The stages of a journey, one after the other, through all runs that continued as new."""
-    parts: list[list[str]] = []
+    parts: list[list[histories.Entered]] = []
     run_id = run.run_id
     while run_id and len(parts) < RUNS_MAXIMUM:
         try:
@@ -117,15 +150,17 @@ async def _way(client: Client, run: WorkflowExecution) -> Way:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
             break
-        parts.append([entered.stage for entered in histories.stages(history.events)])
+        parts.append(list(histories.stages(history.events)))
         started = history.events[0].workflow_execution_started_event_attributes
         run_id = started.continued_execution_run_id
-    stages = [stage for part in reversed(parts) for stage in part]
-    way = [stage for before, stage in zip(["", *stages], stages, strict=False) if stage != before]
-    return (*way, *_last(run.status))
+    entered: list[histories.Entered] = []
+    for one in (each for part in reversed(parts) for each in part):
+        if not entered or entered[-1].stage != one.stage:
+            entered.append(one)
+    return _Walk(entered, _last(run.status))
 
 
-def _last(status: WorkflowExecutionStatus | None) -> tuple[str, ...]:
+def _last(status: WorkflowExecutionStatus | None) -> Way:
     """What a way ends with when its last stage is not its end."""
     if status is WorkflowExecutionStatus.COMPLETED or status is None:
         return ()
@@ -152,7 +187,21 @@ def _counted(box: Box, live: Live) -> Box:
 def _told(name: str, live: Live, *, alone: bool) -> str:
     now, came = live.stages.get(name, 0), live.came_through(name)
     counts = f"{now} now, {came} of {live.read} came through"
+    if (stay := live.usual_stay(name)) is not None:
+        counts += f", usually for {_rounded(stay)}"
     return counts if alone else f"{name}: {counts}"
+
+
+def _rounded(stay: timedelta) -> str:
+    """A time in words, without the seconds of a week.
+
+    >>> _rounded(timedelta(days=2, hours=3, seconds=9)), _rounded(timedelta(seconds=70.4))
+    ('51 hours', '70 seconds')
+    """
+    for unit in (timedelta(hours=1), timedelta(minutes=1)):
+        if stay >= 2 * unit:
+            return span(round(stay / unit) * unit)
+    return span(timedelta(seconds=round(stay.total_seconds())))
 
 
 def lines(live: Live) -> Iterator[str]:
@@ -160,6 +209,9 @@ def lines(live: Live) -> Iterator[str]:
     yield f"{live.kind}: {live.running} running; {live.read} of {live.all} histories read"
     for stage, count in sorted(live.stages.items(), key=lambda one: (-one[1], one[0])):
         yield f"  {count:>6} now in {stage}"
+    for stage in live.stays:
+        if (stay := live.usual_stay(stage)) is not None:
+            yield f"  usually {_rounded(stay)} in {stage}"
     for way, count in _most_taken(live.ways):
         yield f"  {count:>6} went {ARROW.join(way)}"
     if len(live.ways) > WAYS_SHOWN:
