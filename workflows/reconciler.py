@@ -134,7 +134,8 @@ class HoldCheck:
                 closed.add((customer, hold.id, hold.seq))
             else:
                 standing.append((customer, stands))
-        await self._ledger.enforce_again(standing)
+        for customer, hold in await self._ledger.enforce_again(standing):
+            _log.warning("put %s of %s back in force: Redis had lost it", hold.id, customer)
         for customer, hold_id, seq in closed & self._closed_before:
             because = "its journey is over"
             await self._ledger.release_hold(customer, hold_id, seq, "reconciler", because)

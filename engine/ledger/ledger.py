@@ -107,16 +107,20 @@ class Ledger:
             covered = await self.enforce_hold(customer, hold)
         await self._undo_unless_open([(customer, hold)])
 
-    async def enforce_again(self, held: Sequence[tuple[str, Hold]]) -> None:
+    async def enforce_again(self, held: Sequence[tuple[str, Hold]]) -> list[tuple[str, Hold]]:
         """Puts holds in force that the journal had open a while ago, but none that ended since.
 
-        A release is journalled first, so one that is not seen here comes after the hold is set.
+        Answers those that Redis did not know. A release is journalled first, so one that is not
+        seen here comes after the hold is set.
         """
+        lost: list[tuple[str, Hold]] = []
         for start in range(0, len(held), _BATCH):
             batch = held[start : start + _BATCH]
+            lost += await live.holds_lost(self.redis, batch)
             for customer, hold in batch:
                 await self.enforce_hold(customer, hold)
             await self._undo_unless_open(batch)
+        return lost
 
     async def _undo_unless_open(self, held: Sequence[tuple[str, Hold]]) -> None:
         customers = sorted({customer for customer, _ in held})

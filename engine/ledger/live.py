@@ -463,6 +463,20 @@ def _decode_reservation(name: str, value: bytes) -> Reservation:
     return Reservation(bucket=bucket, action=action, until=until)
 
 
+async def holds_lost(
+    client: redis.Redis, held: Sequence[tuple[str, Hold]]
+) -> list[tuple[str, Hold]]:
+    """Those of these holds that Redis does not know. Raises LiveStateUnavailable."""
+    try:
+        async with client.pipeline(transaction=False) as pipe:
+            for customer, hold in held:
+                pipe.hexists(keys.live(customer), f"h:{hold.id}")
+            found: list[Any] = await pipe.execute()
+    except (RedisError, OSError) as error:
+        raise unavailable(error) from error
+    return [one for one, known in zip(held, found, strict=True) if not known]
+
+
 def orphan(hold: Hold) -> Hold:
     """The hold after its owner was lost."""
     return replace(hold, state=HoldState.ORPHANED)

@@ -51,13 +51,19 @@ async def test_a_hold_of_a_running_journey_stays(ledger: Ledger) -> None:
     assert await compared(ledger, temporal, times=3) == [hold]
 
 
-async def test_a_hold_that_redis_lost_is_put_back(ledger: Ledger) -> None:
+async def test_a_hold_that_redis_lost_is_put_back_and_that_is_told(
+    ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
     hold = await placed(ledger)
     await ledger.place_operator_hold(CUSTOMER, ["sales"], [], "moving", "ann", None)
     await redis_says(ledger, "FLUSHALL")
     temporal = FakeTemporal(statuses={OWNER: Status.RUNNING})
     assert hold in await compared(ledger, temporal)
     assert len(await held(ledger)) == 2
+    assert f"put {hold.id} of {CUSTOMER} back in force" in caplog.text
+    caplog.clear()
+    await compared(ledger, temporal)
+    assert "put" not in caplog.text, "what is there needs no repair"
 
 
 async def test_a_hold_ends_when_its_journey_says_completed_twice(ledger: Ledger) -> None:
