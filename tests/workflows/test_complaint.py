@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
 
 from engine.errors import InvalidInput, Unavailable
-from tests.support.journeys import Customer, World, a_world
+from tests.support.journeys import Customer, World
 from workflows.complaint import DESK, MANAGER
 from workflows.fakes import FakeOutcome
 from workflows.search_attributes import CUSTOMER, DUE, KIND, OWNER, STAGE, WAITING_FOR
@@ -19,12 +17,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 CASE = "complaint:4711"
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world() -> AsyncGenerator[World]:
-    async with a_world() as one:
-        yield one
 
 
 async def a_complainant(world: World, *, severity: str = "normal", case: str = "4711") -> Customer:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
 
 from engine.holds import COMMERCIAL
 from workflows.failed_payment import DESK, LEAD, MORE_TIME, WRITE_OFF
 from workflows.fakes import FakeOutcome
-from workflows.testing import Act, Customer, World, a_world
+from workflows.testing import Act, Customer, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -26,12 +25,6 @@ NOTICE, REMINDER, OFFER, CALL = (
     "payment-call",
 )
 CALLED = "to be called"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world() -> AsyncGenerator[World]:
-    async with a_world() as one:
-        yield one
 
 
 async def failed(world: World) -> Customer:

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
 
 from workflows import complaint
 from workflows.feedback import DESK, HEAD, LEAD
-from workflows.testing import Act, Customer, FakeOutcome, World, a_world
+from workflows.testing import Act, Customer, FakeOutcome, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FEEDBACK = "feedback"
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world() -> AsyncGenerator[World]:
-    async with a_world() as one:
-        yield one
 
 
 async def somebody_who_said(world: World, **data: object) -> Customer:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
 
-from tests.support.journeys import Customer, World, a_world
+from tests.support.journeys import Customer, World
 from workflows.fakes import FakeOutcome
 from workflows.onboarding import LEAD, PLAN, TEAM
 
@@ -17,12 +15,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 NAMES = [name for name, _, _ in PLAN]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world() -> AsyncGenerator[World]:
-    async with a_world() as one:
-        yield one
 
 
 async def a_newcomer(world: World) -> Customer:

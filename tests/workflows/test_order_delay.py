@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
 
 from workflows.fakes import FakeOutcome
 from workflows.order_delay import DESK, LEAD
-from workflows.testing import Act, Customer, World, a_world
+from workflows.testing import Act, Customer, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -19,12 +18,6 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 NAME = "order-delay:o-1"
 TO_BE_REPAIRED = "to be repaired"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world() -> AsyncGenerator[World]:
-    async with a_world() as one:
-        yield one
 
 
 async def delayed(world: World, hours: float, stage: str) -> Customer:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
 
 from workflows.pulse import LEAD, NOTICE, PATH, TEAM
-from workflows.testing import Act, Customer, FakeOutcome, World, a_world
+from workflows.testing import Act, Customer, FakeOutcome, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -17,12 +15,6 @@ PULSE = "pulse"
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 NAMES = [name for name, _ in PATH]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world() -> AsyncGenerator[World]:
-    async with a_world() as one:
-        yield one
 
 
 async def a_month_later(world: World) -> Customer:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
 
 from engine.business_hours import BusinessHours, Span
 from workflows.purchase_help import DESK, HELP, HOURS
-from workflows.testing import Customer, FakeOutcome, World, a_world
+from workflows.testing import Customer, FakeOutcome, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -19,12 +17,6 @@ STALL = "purchase-help"
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world() -> AsyncGenerator[World]:
-    async with a_world() as one:
-        yield one
 
 
 async def at_the_till(world: World) -> Customer:

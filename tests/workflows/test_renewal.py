@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
 
-from tests.support.journeys import Customer, World, a_world
+from tests.support.journeys import Customer, World
 from workflows.fakes import FakeOutcome
 from workflows.renewal import DESK
 
@@ -16,12 +14,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world() -> AsyncGenerator[World]:
-    async with a_world() as one:
-        yield one
 
 
 async def a_contract(world: World, days: int) -> tuple[Customer, str]:
