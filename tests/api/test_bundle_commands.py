@@ -100,6 +100,18 @@ def test_check_knows_the_features_and_what_a_schema_can_not_see(tactful: Any, fo
     assert "unknown feature 'services.internets', did you mean services.internet?" in ran.err
 
 
+def test_check_misses_the_business_hours_that_journeys_go_by(tactful: Any, folder: Path) -> None:
+    file = folder / "business.yaml"
+    text = file.read_text().replace("hours: care", "hours: shop")
+    file.write_text(text.replace("\n  care:\n    holidays", "\n  shop:\n    holidays"))
+    ran = tactful("bundle", "check", folder)
+    assert (ran.code, ran.out) == (1, "")
+    assert "business_hours: care is missing, by which " in ran.err
+    assert "callback" in ran.err
+    assert "it has around-the-clock, shop" in ran.err
+    assert tactful("bundle", "check", folder, "--json").data["bundle"] is None
+
+
 def test_test_passes_and_says_that_nothing_is_missing(tactful: Any) -> None:
     ran = tactful("bundle", "test", "--complete")
     assert ran.code == 0
