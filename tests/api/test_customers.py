@@ -37,7 +37,7 @@ def a_snapshot() -> Snapshot:
         holds=(a_hold(),),
         consents={"sales:email": True},
         contacts=(contact,),
-        journeys=(JourneyState(id="j", kind="complaint", stage="open", since=NOW, due=LATER),),
+        journeys=(JourneyState(id="j", kind="complaint", stage="open", since=NOW),),
     )
 
 

@@ -29,7 +29,7 @@ def connection(tmp_path: Path) -> Generator[Connection]:
     engine.dispose()
 
 
-def happens(connection: Connection, event_type: str, at: datetime, **data: object) -> None:
+def happens(connection: Connection, event_type: str, at: datetime, **data: str) -> None:
     event = an_event(event_type, **data)
     take(connection, replace(event, id=f"{event_type}-{at}", at=at, customer=CUSTOMER))
 
