@@ -44,7 +44,9 @@ class World:
         taken = (random.random((self.rows, 1)) > chances.cumsum(axis=1)[:, :-1]).sum(axis=1)
         place = np.arange(self.rows)
         reward = self.draw(random, self.means[cell, taken])
-        log = Log(taken=taken, reward=reward, propensity=chances[place, taken], chances=chances)
+        log = Log(
+            taken=taken, reward=reward, propensity=chances[place, taken], possible=chances > 0
+        )
         return cell, log
 
 

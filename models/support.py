@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.errors import InvalidInput
 from models.encoding import Matrix, Vector
@@ -31,15 +32,15 @@ class Log:
     """What was done, row by row, and what came of it.
 
     `taken` numbers the action, `propensity` is the probability with which it was chosen then.
-    Rows of the same `unit` (one customer) may depend on each other. `chances`, where known, are
-    the probabilities of all actions, a column each.
+    Rows of the same `unit` (one customer) may depend on each other. `possible`, where known, says
+    of each action whether it could have been taken then.
     """
 
     taken: Codes
     reward: Vector
     propensity: Vector
     unit: Codes | None = None
-    chances: Matrix | None = None
+    possible: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,23 +122,18 @@ def check(log: Log, target: Matrix) -> None:
     rows = len(log.taken)
     _need(rows > 0, "a log without rows")
     _need(target.ndim == 2 and len(target) == rows, f"target {target.shape} for {rows} rows")
-    for name in ("reward", "propensity", "unit", "chances"):
+    for name in ("reward", "propensity", "unit", "possible"):
         found: Any = getattr(log, name)
         _need(found is None or len(found) == rows, f"{name} is not as long as `taken`, {rows} rows")
     _need(log.taken.dtype.kind == "i", f"`taken` holds {log.taken.dtype}, not integers")
     outside = (log.taken < 0) | (log.taken >= target.shape[1])
     _need(not outside.any(), f"`taken` names actions outside 0 to {target.shape[1] - 1}")
     _need(bool(np.isfinite(log.reward).all()), "a reward that is no finite number")
-    _probabilities("target", target)
-    if log.chances is not None:
-        _need(log.chances.shape == target.shape, "chances and target differ in shape")
-        _probabilities("chances", log.chances)
-
-
-def _probabilities(name: str, rows: Matrix) -> None:
-    _need(bool(np.isfinite(rows).all() and (rows >= 0).all()), f"{name}: a probability below 0")
-    off = float(np.abs(rows.sum(axis=1) - 1).max())
-    _need(off <= _SUM_TOLERANCE, f"{name}: a row sums to 1 only within {off:.2g}")
+    _need(bool(np.isfinite(target).all() and (target >= 0).all()), "target: a chance below 0")
+    off = float(np.abs(target.sum(axis=1) - 1).max())
+    _need(off <= _SUM_TOLERANCE, f"target: a row sums to 1 only within {off:.2g}")
+    if log.possible is not None:
+        _need(log.possible.shape == target.shape, "possible and target differ in shape")
 
 
 def _need(fine: bool, what: str) -> None:
@@ -159,9 +155,9 @@ def _wrong_propensities(log: Log) -> str | None:
 
 
 def _impossible(log: Log, target: Matrix) -> Any:
-    """Where the logging policy could not go: by its chances, else what it was never seen to do."""
-    if log.chances is not None:
-        return log.chances <= 0
+    """Where the logging policy could not go: as the log says, else what it was never seen to do."""
+    if log.possible is not None:
+        return ~log.possible
     seen = np.bincount(log.taken, minlength=target.shape[1]) > 0
     return np.broadcast_to(~seen, target.shape)
 

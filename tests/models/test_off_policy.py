@@ -178,8 +178,8 @@ def test_what_the_log_could_not_do_for_a_customer_counts_though_others_got_it() 
     chances[:200] = [1.0, 0.0]
     taken = np.where(np.arange(400) < 200, 0, made.log.taken)
     log = changed(made.log, taken=taken, propensity=chances[np.arange(400), taken])
-    assert refusal(changed(log, chances=chances), even).reason is Reason.NO_SUPPORT
-    assert support(changed(log, chances=chances), even).unsupported == pytest.approx(0.25)
+    assert refusal(changed(log, possible=chances > 0), even).reason is Reason.NO_SUPPORT
+    assert support(changed(log, possible=chances > 0), even).unsupported == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ SPOILT: list[tuple[Spoil, str]] = [
     (lambda log, target: (log, target * 0.9), "sums to 1 only within 0.1"),
     (lambda log, target: (log, negative(target)), "below 0"),
     (lambda log, target: (changed(log, reward=log.reward * np.nan), target), "finite"),
-    (lambda log, target: (changed(log, chances=target[:, :3]), target), "differ in shape"),
+    (lambda log, target: (changed(log, possible=target[:, :3] > 0), target), "differ in shape"),
 ]
 
 

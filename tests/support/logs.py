@@ -46,5 +46,5 @@ def a_policy(made: Made, seed: int = 2, doubt: float = 1.0) -> Matrix:
 
 def changed(log: Log, **fields: Any) -> Log:
     """A log with other arrays."""
-    names = ("taken", "reward", "propensity", "unit", "chances")
+    names = ("taken", "reward", "propensity", "unit", "possible")
     return Log(**{name: fields.get(name, getattr(log, name)) for name in names})
