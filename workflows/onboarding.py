@@ -4,8 +4,9 @@ Owner: the onboarding team; its lead for what is still open in the end.
 Promises: a welcome at once; a reminder the day before a milestone is due; when one slips, a person
 reaches out within 24 hours.
 Fallbacks: e-mail, then WhatsApp. An outreach that may go out later, yet within the 24 hours, is
-tried again then; else the team finds another way. What is open after three weeks is a gap with an
-owner and a reason.
+tried again then; else the team finds another way. If nobody takes it within the 24 hours, the lead
+knows, and a callback is booked, one in all. What is open after three weeks is a gap with an owner
+and a reason.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 
 from workflows.journey import Journey
-from workflows.steps import Ending, Milestone, Opening, Sent
+from workflows.steps import Ending, Milestone, Opening
 
 TEAM = "onboarding team"
 LEAD = "onboarding lead"
@@ -129,23 +130,28 @@ class Onboarding(Journey):
     async def reach_out(self, task: Task, plan: Plan) -> Plan:
         """A milestone has slipped: a person of the team speaks with the customer."""
         self.stage(f"outreach for {task.milestone}", owner=TEAM)
+        promised = OUTREACH_WITHIN + next(
+            one.due for one in self.milestones if one.name == task.milestone
+        )
         sent = await self.reach(PHONE, step="outreach", action=OUTREACH, tags=TAGS)
-        if sent is not None and sent.out:
-            await self.hand_off(TEAM, because=f"call about {task.milestone} within 24 hours")
-            return plan.explained(task.milestone, "the team was asked to call, nothing heard since")
-        again = self.again(task, sent)
-        if again is not None:
-            return plan.also(replace(task, at=again))
-        why = sent.reason if sent else "the engine offers no call"
-        await self.hand_off(TEAM, because=f"reach out about {task.milestone} in 24 hours: {why}")
-        return plan.explained(task.milestone, f"the team has to reach out by itself: {why}")
+        why = "" if sent and sent.out else sent.reason if sent else "the engine offers no call"
+        if why and sent and sent.until and self.now < sent.until < promised:
+            return plan.also(replace(task, at=sent.until))
+        taken = await self.hand_off(
+            TEAM,
+            because=f"reach out about {task.milestone}" + (f" by yourselves: {why}" if why else ""),
+            until=promised,
+            taken_by=(MILESTONE,),
+            fallback=self.book_callback,
+        )
+        told = "the team took it over, nothing heard since"
+        slipped = "nobody reached out within 24 hours, a callback is booked"
+        return plan.explained(task.milestone, told if taken else slipped)
 
-    def again(self, task: Task, sent: Sent | None) -> datetime | None:
-        """When the outreach may go out after all, if the promise can still be kept then."""
-        due = next(one.due for one in self.milestones if one.name == task.milestone)
-        if sent is None or sent.until is None:
-            return None
-        return sent.until if self.now < sent.until < due + OUTREACH_WITHIN else None
+    async def book_callback(self, why: str) -> None:
+        """Nobody reached out: the lead knows, and the customer gets a call, once in all."""
+        self.escalate(because=why)
+        await self.sub_journey("callback", "onboarding", data={"because": "onboarding"})
 
     async def conclude(self, plan: Plan) -> Ending | None:
         """Completed, or completed with gaps, each with its owner and its reason."""

@@ -6,15 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.journeys import Customer, World
-from workflows.fakes import FakeOutcome
 from workflows.onboarding import LEAD, PLAN, TEAM
+from workflows.testing import Act, Customer, FakeOutcome, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 NAMES = [name for name, _, _ in PLAN]
+OUTREACH = "outreach for activated"
 
 
 async def a_newcomer(world: World) -> Customer:
@@ -80,7 +80,47 @@ async def test_what_stays_open_is_a_gap_with_an_owner_and_a_reason(world: World)
         await customer.has("milestone.reached", name=name)
     ending = await customer.ending("onboarding")
     assert ending.ended == "completed with gaps"
-    assert ending.gaps == (f"checked-in: {LEAD}, the team was asked to call, nothing heard since",)
+    why = "nobody reached out within 24 hours, a callback is booked"
+    assert ending.gaps == (f"checked-in: {LEAD}, {why}",)
+
+
+async def test_an_outreach_that_nobody_takes_is_a_callback_after_24_hours(world: World) -> None:
+    customer = await a_newcomer(world)
+    await world.pass_time(3 * DAY + HOUR)
+    standing = await customer.in_stage("onboarding", OUTREACH)
+    assert standing.due is not None
+    assert standing.due - await world.now() <= 23 * HOUR
+    assert "callback" not in await kinds(world, customer)
+    await world.pass_time(DAY)
+    await customer.says("onboarding", "onboarding team did not take over: not taken in time")
+    assert (await customer.in_stage("onboarding", "towards activated")).owner == LEAD
+    assert "callback" in await kinds(world, customer)
+    await customer.ending("onboarding")
+    assert customer.got.count("callback-booked") == 2, "one letter and one call, however many slip"
+
+
+async def test_an_outreach_that_somebody_takes_needs_no_callback(world: World) -> None:
+    customer = await a_newcomer(world)
+    await world.pass_time(3 * DAY + HOUR)
+    await customer.in_stage("onboarding", OUTREACH)
+    await customer.operator("onboarding", Act.ANSWER, choice="taken")
+    await world.pass_time(DAY)
+    await customer.in_stage("onboarding", "towards activated")
+    assert "callback" not in await kinds(world, customer)
+
+
+async def test_a_milestone_that_is_reached_meanwhile_needs_no_outreach(world: World) -> None:
+    customer = await a_newcomer(world)
+    await world.pass_time(3 * DAY + HOUR)
+    await customer.in_stage("onboarding", OUTREACH)
+    await customer.has("milestone.reached", name="activated")
+    await customer.in_stage("onboarding", "towards set-up-done")
+    assert "callback" not in await kinds(world, customer)
+
+
+async def kinds(world: World, customer: Customer) -> set[str]:
+    """The kinds of journeys that run for a customer."""
+    return {one.kind for one in await world.book.journeys(customer.reference)}
 
 
 async def test_a_milestone_that_is_reached_late_is_no_gap(world: World) -> None:
@@ -110,13 +150,10 @@ async def test_an_outreach_that_can_not_go_out_is_a_task_of_the_team(world: Worl
     world.post.refusals = {"call": FakeOutcome(status="failed", reason="no such channel")}
     try:
         await world.pass_time(3 * DAY + HOUR)
-        await world.until(
-            lambda: "towards activated" in world.book.stages[f"onboarding:{customer.reference}"][-1]
-        )
+        standing = await customer.in_stage("onboarding", OUTREACH)
     finally:
         world.post.refusals = {}
-    standing = await customer.progress("onboarding")
-    assert "reach out about activated in 24 hours: no such channel" in standing.words[-1]
+    assert "reach out about activated by yourselves: no such channel" in standing.words[-1]
 
 
 async def test_a_complaint_does_not_stop_the_help(world: World) -> None:
