@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -29,9 +29,11 @@ from engine.ledger.wire import Command
 from engine.propensity import Scorer
 from engine.record import record
 from engine.timings import Timings
-from engine.types import Decision, FeatureRow, Request, Snapshot
+from engine.types import Decision, FeatureRow, Request, Scalar, Snapshot
 
 Found = TypeVar("Found")
+Expect = Callable[[Mapping[str, Scalar]], None]
+"""Tells a scorer of features that it will be asked about before long."""
 Binding = tuple[Sequence[str], Sequence[Any]]
 """The keys and the arguments of a script."""
 
@@ -81,6 +83,7 @@ class Attempt:
         end: float,
         breaker: Breaker,
         in_step: InStep,
+        expect: Expect,
         timings: Timings,
     ) -> None:
         self.ledger = ledger
@@ -92,6 +95,7 @@ class Attempt:
         self._end = end
         self._breaker = breaker
         self._in_step = in_step
+        self._expect = expect
         self._timings = timings
         share = max(_STORE_SHARE * ask.deadline_ms / 1000, _LEAST_SECONDS)
         self._deadline_seconds = min(share, _PATIENCE_SECONDS)
@@ -153,6 +157,8 @@ class Attempt:
         for _ in range(_ATTEMPTS):
             if state.circles and self._wanted.scopes:
                 state = await self._with_circles(state)
+            if self._in_step.with_others:
+                self._expect(row.values)
             async with self._in_step:
                 request = self._request(superseded=instead_of is not None)
                 snapshot, decision = await self._decided(request, state, row)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from engine.ask import Ask, request_of
@@ -17,10 +17,10 @@ from engine.ledger.in_time import InTime
 from engine.ledger.journal import insert_new
 from engine.ledger.patience import Breaker
 from engine.ledger.ports import FeatureReader
-from engine.propensity import Scorer
+from engine.propensity import Foresighted, Scorer
 from engine.record import record
 from engine.timings import Timings
-from engine.types import Decision, Request, Snapshot
+from engine.types import Decision, Request, Scalar, Snapshot
 
 _SCORE_SHARE = 0.7
 """The part of a deadline after which scoring stops."""
@@ -47,6 +47,7 @@ class Decider:
         self._bundle = bundle
         self._breaker = Breaker()
         self._in_step = InStep()
+        self._expect = scorer.expect if isinstance(scorer, Foresighted) else _expect_nothing
         self._wanted: Wanted | None = None
 
     async def decide(self, ask: Ask) -> Answer:
@@ -102,6 +103,7 @@ class Decider:
             end=end,
             breaker=self._breaker,
             in_step=self._in_step,
+            expect=self._expect,
             timings=timings,
         )
 
@@ -123,6 +125,10 @@ class Decider:
                 lambda connection: insert_new(connection, tables.spool, row)
             )
         return decision
+
+
+def _expect_nothing(_features: Mapping[str, Scalar]) -> None:
+    """For scorers that take one customer after the other anyway."""
 
 
 def _check_channel(ask: Ask, bundle: Bundle) -> None:

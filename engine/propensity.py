@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from engine.catalog import Action
 from engine.frozen import maker
@@ -28,6 +28,15 @@ class Scorer(Protocol):
         self, features: Mapping[str, Scalar], pairs: Sequence[tuple[Action, str]]
     ) -> Scores:
         """One propensity per (action, channel), in order."""
+        ...
+
+
+@runtime_checkable
+class Foresighted(Protocol):
+    """A scorer that scores several customers for less than one after the other."""
+
+    def expect(self, features: Mapping[str, Scalar]) -> None:
+        """Says that these features, this very object, will be asked about before long."""
         ...
 
 

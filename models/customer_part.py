@@ -105,15 +105,25 @@ class CustomerPart:
 
     def masks(self, values: Mapping[str, object]) -> list[Masks]:
         """The masks for each of the models."""
-        try:
-            found = self._places(values)
-        except (TypeError, OverflowError):  # values that no column takes
-            found = self._odd_places(values)
-        left = np.bitwise_and.reduce(self._rows.take(found, axis=0), axis=0)
-        parts = [left[span] for span in self._spans]
+        rows = self._rows.take(self._found(values), axis=0)
+        return self._by_model(np.bitwise_and.reduce(rows, axis=0))
+
+    def masks_of(self, several: Sequence[Mapping[str, object]]) -> list[Masks]:
+        """The masks of several customers for each of the models, one row of masks a customer."""
+        rows = self._rows.take([self._found(values) for values in several], axis=0)
+        return self._by_model(np.bitwise_and.reduce(rows, axis=1))
+
+    def _by_model(self, left: Masks) -> list[Masks]:
+        parts = [left[..., span] for span in self._spans]
         if self._alike:
             return parts
         return [part.astype(kind) for part, kind in zip(parts, self._kinds, strict=True)]
+
+    def _found(self, values: Mapping[str, object]) -> list[int]:
+        try:
+            return self._places(values)
+        except (TypeError, OverflowError):  # values that no column takes
+            return self._odd_places(values)
 
     def _places(self, values: Mapping[str, object]) -> list[int]:
         found = [0]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,10 +19,22 @@ if TYPE_CHECKING:
     from engine.catalog import Action
 
 _MOST_OFFERS_KEPT = 10_000
+_MOST_EXPECTED = 1_024
+_AT_ONCE = 16
+"""So many customers are looked up together."""
 _NOT_SHARED = frozenset({*PAIR, CHURN_SCORE})
 
 Pairs = Sequence[tuple["Action", str]]
 Values = Mapping[str, object]
+
+
+class _Ahead(NamedTuple):
+    """What was found of a customer before it was asked for: as `_last` and `_left` keep it."""
+
+    features: Values
+    score: float | None
+    masks: list[Masks]
+    left: tuple[Masks, object, Masks] | None
 
 
 class _Channel:
@@ -47,8 +60,17 @@ class InUse:
         self._masked = {id(model): place for place, model in enumerate(masked)}
         read = [(model.columns, model.leaves) for model in masked if model.leaves]
         self._customers = CustomerPart(read, _NOT_SHARED) if read else None
-        self._last: tuple[dict[str, object], list[Masks]] | None = None
-        self._left: tuple[Any, object, Masks] | None = None
+        self._last: tuple[Values, list[Masks]] | None = None
+        self._left: tuple[Masks, object, Masks] | None = None
+        self._expected: dict[int, Values] = {}
+        self._ahead: dict[int, _Ahead] = {}
+
+    def expect(self, features: Values) -> None:
+        """Says that this customer will be asked for: whoever is first is looked up with others."""
+        if len(self._expected) >= _MOST_EXPECTED:  # some were never asked for
+            self._expected.clear()
+        if CHURN_SCORE not in features:
+            self._expected[id(features)] = features
 
     def churn_score(self, features: Values) -> float | None:
         """The churn score of a customer; None without a model."""
@@ -57,6 +79,12 @@ class InUse:
             return None
         if model.leaves is None:
             return model.one(features)
+        if self._expected:
+            self._look_ahead(features, model, model.leaves)
+        found = self._ahead.pop(id(features), None)
+        if found is not None and found.features == features:
+            self._last, self._left = (found.features, found.masks), found.left
+            return found.score
         left = self._customer_masks(features)[self._masked[id(model)]]
         return model.chance(model.leaves.raw_one(left))
 
@@ -115,17 +143,48 @@ class InUse:
     def _left_open(self, model: Model, compiled: Leaves, features: Values) -> Masks:
         """What a customer with a churn score leaves open for the offers."""
         left = self._customer_masks(features)[self._masked[id(model)]]
+        score = features.get(CHURN_SCORE)
+        last = self._left
+        if last is not None and last[0] is left and last[1] == score:
+            return last[2]
+        found = self._with_churn(model, compiled, left, score)
+        self._left = (left, score, found)
+        return found
+
+    def _with_churn(self, model: Model, compiled: Leaves, left: Masks, score: object) -> Masks:
         place = self._names.get(CHURN_SCORE)
         table = None if place is None else compiled.tables[place]
         if place is None or table is None:
             return left
-        score = model.columns[place].encode(features.get(CHURN_SCORE))
-        last = self._left
-        if last is not None and last[0] is left and last[1] == score:
-            return last[2]
-        found = left & table.row(score)
-        self._left = (left, score, found)
-        return found
+        return left & table.row(model.columns[place].encode(score))
+
+    # -- several customers
+
+    def _look_ahead(self, first: Values, churn: Model, leaves: Leaves) -> None:
+        """Finds the scores of this customer, if expected, with those of the next who are."""
+        if self._expected.pop(id(first), None) is not first or self._customers is None:
+            return
+        others = list(islice(self._expected, _AT_ONCE - 1))
+        several = [first, *(self._expected.pop(each) for each in others)]
+        if len(several) == 1:
+            return
+        by_model = self._customers.masks_of(several)
+        raw = leaves.raw(by_model[self._masked[id(churn)]]).tolist()
+        found = zip(raw, *by_model, strict=True)
+        parts = [(churn.chance(each), list(masks)) for each, *masks in found]
+        lefts = [self._left_with(masks, score) for score, masks in parts]
+        every = zip(several, parts, lefts, strict=True)
+        self._ahead = {id(one): _Ahead(dict(one), *part, left) for one, part, left in every}
+        opened = [left[2] for left in lefts if left is not None]
+        for channel in self._channels.values():
+            channel.part.expect(opened)
+
+    def _left_with(self, masks: list[Masks], score: object) -> tuple[Masks, object, Masks] | None:
+        model = self.acceptance
+        if model is None or model.leaves is None:
+            return None
+        left = masks[self._masked[id(model)]]
+        return left, score, self._with_churn(model, model.leaves, left, score)
 
     # -- the offers
 

@@ -33,6 +33,24 @@ class _Classes:
         return np.ascontiguousarray(self.of_offers.T)
 
 
+class _Several:
+    """What several customers leave open, and the values of the classes for all of them at once."""
+
+    def __init__(self, lefts: Sequence[Masks]) -> None:
+        self.numbers = {id(left): number for number, left in enumerate(lefts)}
+        self._lefts = lefts
+        self._classes: _Classes | None = None
+        self._values: Any = None
+
+    def values(self, left: Masks, classes: _Classes, leaves: Leaves) -> Vector:
+        """The value of each class for one of the customers."""
+        if self._classes is not classes:
+            masks = np.array(self._lefts).take(classes.trees, axis=1) & classes.masks
+            self._values = leaves.values.take(places(masks, classes.starts))
+            self._classes = classes
+        return self._values[self.numbers[id(left)]]
+
+
 class OfferPart:
     """Offers of one model by number: offers that the model can't tell apart have the same one."""
 
@@ -46,6 +64,7 @@ class OfferPart:
         self._classes: _Classes | None = None
         self._lock = threading.Lock()
         self._last: tuple[Any, Any, Any] = (None, None, None)
+        self._expected = _Several(())
 
     def __len__(self) -> int:
         return len(self._of_offers)
@@ -83,12 +102,15 @@ class OfferPart:
             of_offers=np.array(self._of_offers, dtype=np.intp),
         )
 
+    def expect(self, lefts: Sequence[Masks]) -> None:
+        """Says what the next customers leave open: offers to all of them are prepared together."""
+        self._expected = _Several(lefts)
+
     def raw(self, left: Masks, offers: list[int]) -> Vector:
         """The raw scores of offers by number, for the masks that a customer leaves."""
         classes = self._classes
         if classes is None:
             return np.empty(0)
-        values = self._values(left, classes)
         values = self._values(left, classes)
         # One value a tree, added tree by tree: the order of the sum is LightGBM's. Two columns at
         # least: numpy adds up a single one in another order.
@@ -101,7 +123,10 @@ class OfferPart:
         """The value of each class; kept while more offers to the same customer are asked for."""
         last_left, last_classes, values = self._last
         if last_left is not left or last_classes is not classes:
-            masks = left.take(classes.trees) & classes.masks
-            values = self._leaves.values.take(places(masks, classes.starts))
+            if id(left) in self._expected.numbers:
+                values = self._expected.values(left, classes, self._leaves)
+            else:
+                masks = left.take(classes.trees) & classes.masks
+                values = self._leaves.values.take(places(masks, classes.starts))
             self._last = (left, classes, values)
         return values

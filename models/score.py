@@ -82,6 +82,13 @@ class ModelScorer:
             self._trouble[name] = str(error)
             self._models = {each: kept for each, kept in self._models.items() if kept is not model}
 
+    def expect(self, features: Mapping[str, Scalar]) -> None:
+        """Says that these features, this very object, will be asked about before long.
+
+        Whoever is asked about first is scored together with some of those who are expected.
+        """
+        self._in_use.expect(features)
+
     def customer_scores(self, features: Mapping[str, Scalar]) -> Scores:
         """The scores of the customer alone: `churn`."""
         in_use = self._in_use

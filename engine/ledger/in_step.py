@@ -31,6 +31,11 @@ class InStep:
         finally:
             self._under_way -= 1
 
+    @property
+    def with_others(self) -> bool:
+        """Whether more than one is under way."""
+        return self._under_way > 1
+
     async def __aenter__(self) -> None:
         """Before the first of the stages: once all that are ready have come so far."""
         await self.next_stage()
@@ -41,5 +46,5 @@ class InStep:
 
     async def next_stage(self) -> None:
         """Between two stages."""
-        if self._under_way > 1:
+        if self.with_others:
             await asyncio.sleep(0)

@@ -623,3 +623,58 @@ async def test_who_is_known_to_be_away_is_not_waited_for_long(tmp_path: Path) ->
                 os.kill(server.process.pid, signal.SIGCONT)
             await asyncio.sleep(0.05)
             assert shown((await decider.decide(ask())).decision) == ["upgrade"]
+
+
+class ExpectedScores(NoModels):
+    """Remembers whom it was told to expect, and whom it was asked about."""
+
+    def __init__(self) -> None:
+        self.expected: list[int] = []
+        self.asked: list[int] = []
+
+    def expect(self, features: Mapping[str, Scalar]) -> None:
+        """Says that these features will be asked about."""
+        self.expected.append(id(features))
+
+    def customer_scores(self, features: Mapping[str, Scalar]) -> Scores:
+        """Nothing."""
+        self.asked.append(id(features))
+        return super().customer_scores(features)
+
+
+class EverybodysFeatures(NoFeatures):
+    """A feature store in which every read gives a row of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[FeatureRow] = []
+
+    def decode(self, reply: object) -> FeatureRow:
+        """A new row, kept so that no other has its id."""
+        self.rows.append(replace(FULL, values={"profile.senior": False}))
+        return self.rows[-1]
+
+
+async def test_questions_at_the_same_time_are_announced_to_the_scorer_before_the_first_is_asked(
+    ledger: Ledger,
+) -> None:
+    scorer = ExpectedScores()
+    decider = Decider(ledger, EverybodysFeatures(), scorer, lambda: BUNDLE)
+    announced: list[int] = []
+    usual = scorer.customer_scores
+
+    def first_asked(features: Mapping[str, Scalar]) -> Scores:
+        announced.append(len(scorer.expected))
+        return usual(features)
+
+    scorer.customer_scores = first_asked
+    await asyncio.gather(*(decider.decide(ask()) for _ in range(8)))
+    assert announced[0] > 1
+    assert set(scorer.expected) <= set(scorer.asked)
+
+
+async def test_a_question_alone_is_not_announced(ledger: Ledger) -> None:
+    scorer = ExpectedScores()
+    decider = Decider(ledger, EverybodysFeatures(), scorer, lambda: BUNDLE)
+    await decider.decide(ask())
+    assert (scorer.expected, len(scorer.asked)) == ([], 1)

@@ -134,6 +134,43 @@ def test_a_customer_who_changes_in_place_is_looked_up_again() -> None:
     assert both().churn_score(dict(a_customer())) == before
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(CUSTOMERS, SOME), min_size=2, max_size=20), st.data())
+def test_who_is_expected_gets_the_same_scores_as_who_is_not(
+    asked: list[tuple[dict[str, Any], list[tuple[Action, str]]]], data: st.DataObject
+) -> None:
+    models = InUse(Model(a_churn_model()), Model(an_acceptance_model()))
+    for features, _ in asked:
+        models.expect(features)
+    for features, pairs in data.draw(st.permutations(asked)):
+        alone = InUse(models.churn, models.acceptance)
+        churn = models.churn_score(features)
+        assert churn == alone.churn_score(features)
+        features = {"model.churn": churn, **features}
+        assert models.acceptances(features, pairs) == alone.acceptances(features, pairs)
+
+
+def test_who_is_expected_and_changes_in_place_is_looked_up_again() -> None:
+    models = InUse(Model(a_churn_model()), Model(an_acceptance_model()))
+    first, second = dict(a_customer()), dict(a_customer())
+    for features in (first, second):
+        models.expect(features)
+    before = models.churn_score(first)
+    second.update({"contract.type": "Two year", "contract.tenure_months": 70})
+    assert models.churn_score(second) == both().churn_score(second) != before
+
+
+def test_whoever_is_expected_in_vain_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_use, "_MOST_EXPECTED", 20)
+    models = InUse(Model(a_churn_model()), None)
+    kept = [dict(a_customer()) for _ in range(100)]
+    for features in kept:
+        models.expect(features)
+        assert models.churn_score(dict(features)) == both().churn_score(features)
+    assert kept[-1] in models._expected.values()
+    assert len(models._expected) <= 20
+
+
 def test_offers_of_bundles_long_gone_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(in_use, "_MOST_OFFERS_KEPT", 3)
     models = InUse(None, Model(an_acceptance_model()))
