@@ -128,7 +128,8 @@ class ModelScorer:
         counts = self._evidence
         if counts is None or not counts.wanted:
             return ()
-        return tuple(counts.of(action.name, channel) for action, channel in pairs)
+        of = counts.of
+        return tuple([of(action.name, channel) for action, channel in pairs])
 
     def _because(self, name: str, missing: str = "") -> tuple[str, ...]:
         if not missing and not self._trouble:

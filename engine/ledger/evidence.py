@@ -82,6 +82,7 @@ class EvidenceCounts:
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
         self._counts: dict[str, int] = {}
+        self._told: dict[tuple[str, str], tuple[int, int]] = {}
         self.wanted = False
 
     async def refresh(self, terms: Exploration) -> None:
@@ -91,13 +92,15 @@ class EvidenceCounts:
         """
         self.wanted = bool(terms.smoothing_evidence or terms.thompson or terms.mature_positives)
         if not self.wanted:
-            self._counts = {}
+            self._counts, self._told = {}, {}
             return
         try:
             found = await cast(Awaitable[dict[bytes, bytes]], self._redis.hgetall(keys.EVIDENCE))
         except (RedisError, OSError) as error:
             raise live.unavailable(error) from error
-        self._counts = {name.decode(): int(number) for name, number in found.items()}
+        counts = {name.decode(): int(number) for name, number in found.items()}
+        if counts != self._counts:
+            self._counts, self._told = counts, {}
 
     def of(self, action: str, channel: str) -> tuple[int, int]:
         """The positive and negative answers to an action on a channel.
@@ -105,5 +108,9 @@ class EvidenceCounts:
         A negative is an offer that was seen and not accepted, as far as is known by now; where no
         impressions are told, as in an e-mail, there are positive answers only.
         """
-        yes = self._counts.get(f"{action}|{channel}|{_YES}", 0)
-        return yes, max(0, self._counts.get(f"{action}|{channel}|{_SEEN}", 0) - yes)
+        told = self._told.get((action, channel))
+        if told is None:
+            yes = self._counts.get(f"{action}|{channel}|{_YES}", 0)
+            no = max(0, self._counts.get(f"{action}|{channel}|{_SEEN}", 0) - yes)
+            told = self._told[action, channel] = yes, no
+        return told

@@ -123,3 +123,13 @@ async def test_a_scorer_gives_evidence_only_where_the_bundle_goes_by_it(
     assert scorer.acceptance({}, pairs).evidence == ((1, 0), (0, 0))
     await counts.refresh(Exploration())
     assert scorer.acceptance({}, pairs).evidence == ()
+
+
+async def test_an_answer_that_came_since_is_told_after_the_next_refresh(ledger: Ledger) -> None:
+    counts = EvidenceCounts(ledger.redis)
+    await counts.refresh(SMOOTHING)
+    assert counts.of("upgrade", "web") == (0, 0)
+    await tell(ledger, await an_offer(ledger), "accept")
+    assert counts.of("upgrade", "web") == (0, 0)
+    await counts.refresh(SMOOTHING)
+    assert counts.of("upgrade", "web") == (1, 0)
