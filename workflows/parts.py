@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 from temporalio.client import Client
 
+from engine.catalog import Bundle
 from engine.errors import JourneysUnavailable, LiveStateUnavailable
 from engine.ledger import Ledger, open_ledger
 from engine.ledger.bundles import BundleInForce
@@ -48,8 +50,13 @@ class Parts:
 
 
 @asynccontextmanager
-async def open_parts(site: Site) -> AsyncGenerator[Parts]:
-    """Opens the parts and keeps bundle and models up to date until they are closed."""
+async def open_parts(
+    site: Site, patience: timedelta = routing.DOOR_PATIENCE
+) -> AsyncGenerator[Parts]:
+    """Opens the parts and keeps bundle and models up to date until they are closed.
+
+    `patience`: how long an event that is handed over waits for each call to Temporal.
+    """
     async with open_ledger(site) as ledger:
         evidence = EvidenceCounts(ledger.redis)
         scorer = ModelScorer(site, evidence)
@@ -61,7 +68,7 @@ async def open_parts(site: Site) -> AsyncGenerator[Parts]:
             pushed={view.name for view in PUSHED},
         )
         client = await connect(site, lazy=True)
-        journeys = TemporalJourneys(client, site, bundle)
+        journeys = TemporalJourneys(client, site, bundle, patience)
         acceptance = Acceptance(ledger, journeys, OnlinePush(ledger))
         decider = Decider(ledger, OnlineReader(), scorer, bundle)
         refreshing = asyncio.create_task(_refresh(scorer, bundle, evidence))
@@ -96,10 +103,13 @@ async def _refresh(scorer: ModelScorer, bundle: BundleInForce, evidence: Evidenc
 class TemporalJourneys:
     """The journeys of acceptance, on Temporal, with a breaker."""
 
-    def __init__(self, client: Client, site: Site, bundle: BundleInForce) -> None:
+    def __init__(
+        self, client: Client, site: Site, bundle: Callable[[], Bundle], patience: timedelta
+    ) -> None:
         self._client = client
         self._site = site
         self._bundle = bundle
+        self._patience = patience
         self._closed_until = 0.0
 
     def concerns(self, event: Event) -> bool:
@@ -134,7 +144,7 @@ class TemporalJourneys:
             )
         try:
             return await routing.hand_over(
-                self._client, self._site, event, self._bundle(), running, starts
+                self._client, self._site, event, self._bundle(), running, starts, self._patience
             )
         except JourneysUnavailable:
             self._closed_until = time.monotonic() + _BREAK_SECONDS

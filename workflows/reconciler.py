@@ -24,6 +24,9 @@ from workflows.rebuild import RUNNING, rebuild, reconciled
 _log = logging.getLogger(__name__)
 
 COMPARE_EVERY = timedelta(seconds=30)
+RELAY_PATIENCE = timedelta(seconds=5)
+"""Nobody waits for the relay. With the haste of the door, a Temporal that is busy rather than away
+would never get what waits for it."""
 _MARKER_SECONDS = 0.25
 _RELAY_SECONDS = 0.5
 _ARCHIVE_SECONDS = 2.0
@@ -42,7 +45,7 @@ _LOST = frozenset(
 
 async def run(site: Site, ready: Callable[[], None]) -> None:
     """Runs all duties until cancelled. What fails is logged and tried again."""
-    async with open_parts(site) as parts:
+    async with open_parts(site, RELAY_PATIENCE) as parts:
         holds = HoldCheck(parts.ledger, parts.client)
         every = max(_SHORTEST_SECONDS, site.clock.wall_seconds(COMPARE_EVERY))
         async with asyncio.TaskGroup() as group:

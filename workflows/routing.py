@@ -113,8 +113,9 @@ PASSED_ON = {
 }
 """The data that journeys may see; anything else, free text above all, stays in the journal."""
 
-RPC_TIMEOUT = timedelta(milliseconds=500)
-HAND_OVER_SECONDS = 1.5
+DOOR_PATIENCE = timedelta(milliseconds=500)
+"""How long a caller who waits for an answer waits for each call to Temporal."""
+TRIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,17 +194,19 @@ async def hand_over(
     bundle: Bundle,
     journeys: Sequence[JourneyState] = (),
     starts: Mapping[str, Sequence[datetime]] = NO_STARTS,
+    patience: timedelta = DOOR_PATIENCE,
 ) -> tuple[str, ...]:
     """Bring an event to its journeys; answers the ids of those reached. Repeating it is safe.
 
+    `patience` is for each call, and three times as much for all of them.
     Raises JourneysUnavailable when Temporal can't be reached in time, and InvalidEvent for an event
     that lacks what names its journey.
     """
     wanted = allowed(event, bundle, journeys, starts)
     try:
-        async with asyncio.timeout(HAND_OVER_SECONDS):
+        async with asyncio.timeout(TRIES * patience.total_seconds()):
             reached = await asyncio.gather(
-                *(_deliver(client, site, event, bundle, route) for route in wanted)
+                *(_deliver(client, site, event, bundle, route, patience) for route in wanted)
             )
     except (RPCError, RuntimeError, TimeoutError) as error:
         raise JourneysUnavailable(
@@ -270,26 +273,23 @@ def _journey_ids(
     return tuple(journey.id for journey in journeys if journey.kind == kind)
 
 
-async def _deliver(client: Client, site: Site, event: Event, bundle: Bundle, route: Route) -> bool:
-    if route.starts:
-        await _start(client, site, event, opening(site, event, bundle, route), bundle)
-        return True
-    return await tell(client, route.journey_id, heard(event), RPC_TIMEOUT)
-
-
-async def _start(
-    client: Client, site: Site, event: Event, opening: Opening, bundle: Bundle
-) -> None:
-    hold = hold_for(event, bundle)
+async def _deliver(
+    client: Client, site: Site, event: Event, bundle: Bundle, route: Route, patience: timedelta
+) -> bool:
+    if not route.starts:
+        return await tell(client, route.journey_id, heard(event), patience)
+    hold, begun = hold_for(event, bundle), opening(site, event, bundle, route)
+    memo = {"hold": hold} if hold else {}
     await start(
         client,
         site.task_queue,
-        opening,
-        first=opening.event,
-        memo={"hold": hold} if hold else {},
+        begun,
+        first=begun.event,
+        memo=memo,
         again=True,
-        patience=RPC_TIMEOUT,
+        patience=patience,
     )
+    return True
 
 
 def _plain(value: object) -> Scalar:

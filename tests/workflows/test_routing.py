@@ -7,8 +7,11 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from api.ports import free_port
 from engine.catalog import JourneyTerms
@@ -18,8 +21,11 @@ from engine.ledger.site import Site
 from engine.types import Event, JourneyState
 from workflows.connection import connect
 from workflows.fakes import a_bundle
+from workflows.parts import TemporalJourneys
+from workflows.reconciler import RELAY_PATIENCE
 from workflows.routing import (
     CAREFUL_TERMS,
+    DOOR_PATIENCE,
     PASSED_ON,
     TABLE,
     Route,
@@ -197,6 +203,28 @@ async def test_with_temporal_away_it_says_so_quickly() -> None:
     with pytest.raises(JourneysUnavailable):
         await hand_over(client, site, an_event("customer.joined"), a_bundle())
     assert time.monotonic() - started < 5.0
+
+
+class BusyTemporal(Client):
+    """A Temporal that takes two seconds for each call, by no clock: the impatient never get in."""
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+
+    async def start_workflow(self, *_: Any, id: str, rpc_timeout: timedelta, **__: Any) -> Any:
+        if rpc_timeout < timedelta(seconds=2):
+            raise RPCError("Timeout expired", RPCStatusCode.CANCELLED, b"")
+        self.started.append(id)
+
+
+async def test_what_a_busy_temporal_does_not_take_at_the_door_the_relay_gets_in() -> None:
+    client, event = BusyTemporal(), an_event("complaint.opened", case="1")
+    door = TemporalJourneys(client, a_site(), a_bundle, DOOR_PATIENCE)
+    relay = TemporalJourneys(client, a_site(), a_bundle, RELAY_PATIENCE)
+    with pytest.raises(JourneysUnavailable):
+        await door.hand_over(event, (), {})
+    assert await relay.hand_over(event, (), {}) == tuple(client.started)
+    assert client.started == [f"complaint:{CUSTOMER}:1"]
 
 
 async def test_connecting_to_nothing_names_the_address() -> None:
