@@ -29,7 +29,9 @@ ATTEMPT_SECONDS = 0.2
 """A build is known to Temporal a moment after its first worker asks for work."""
 
 IN_PROGRESS = RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS
-_NOT_YET = (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION)
+_BUSY = RPCStatusCode.RESOURCE_EXHAUSTED
+"""Where many workers start at once, Temporal has them ask again."""
+_NOT_YET = (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION, _BUSY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,21 +155,25 @@ async def _until_known(
 
 async def _insist(client: Client, deployment: str) -> WorkerDeploymentInfo:
     for _ in range(ATTEMPTS):
-        info = await _described(client, deployment)
+        info = await _described(client, deployment, _NOT_YET)
         if info is not None:
             return info
         await asyncio.sleep(ATTEMPT_SECONDS)
     raise StackError(f"Temporal does not know the deployment {deployment!r} of this worker")
 
 
-async def _described(client: Client, deployment: str) -> WorkerDeploymentInfo | None:
+async def _described(
+    client: Client,
+    deployment: str,
+    unknown: Sequence[RPCStatusCode] = (RPCStatusCode.NOT_FOUND,),
+) -> WorkerDeploymentInfo | None:
     request = DescribeWorkerDeploymentRequest(
         namespace=client.namespace, deployment_name=deployment
     )
     try:
         described = await client.workflow_service.describe_worker_deployment(request)
     except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
+        if error.status in unknown:
             return None
         raise JourneysUnavailable(f"Temporal did not tell its builds: {error.message}") from error
     return described.worker_deployment_info

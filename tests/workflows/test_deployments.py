@@ -5,11 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 import pytest_asyncio
-from temporalio.client import WorkflowExecutionStatus
+from temporalio.api.workflowservice.v1 import (
+    DescribeWorkerDeploymentRequest,
+    DescribeWorkerDeploymentResponse,
+)
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
 from typer.testing import CliRunner
 
 from api.cli import app
@@ -142,6 +149,34 @@ async def test_a_build_without_a_worker_is_not_deployed(
         monkeypatch.setattr(deployments, "ATTEMPTS", 2)
         with pytest.raises(StackError, match=r"no worker of build '9\.9' is there"):
             await make_current(world.client, DEPLOYMENT, "9.9")
+
+
+class BusyTemporal:
+    """Tells its builds only to who asks a third time; current is 1.0."""
+
+    def __init__(self) -> None:
+        self.namespace = "default"
+        self.workflow_service = self
+        self.asked = 0
+
+    async def describe_worker_deployment(
+        self, request: DescribeWorkerDeploymentRequest
+    ) -> DescribeWorkerDeploymentResponse:
+        self.asked += 1
+        if self.asked < 3:
+            raise RPCError("too many requests", RPCStatusCode.RESOURCE_EXHAUSTED, b"")
+        reply = DescribeWorkerDeploymentResponse()
+        reply.worker_deployment_info.routing_config.current_deployment_version.build_id = "1.0"
+        return reply
+
+
+async def test_a_worker_that_starts_with_many_others_asks_until_temporal_has_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deployments, "ATTEMPT_SECONDS", 0.0)
+    busy = BusyTemporal()
+    await deployments.join(cast(Client, busy), replace(world.site, worker_build="1.0"))
+    assert busy.asked == 3
 
 
 async def test_a_worker_of_a_build_that_is_not_current_says_so(
