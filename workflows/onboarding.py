@@ -130,17 +130,14 @@ class Onboarding(Journey):
     async def reach_out(self, task: Task, plan: Plan) -> Plan:
         """A milestone has slipped: a person of the team speaks with the customer."""
         self.stage(f"outreach for {task.milestone}", owner=TEAM)
-        promised = OUTREACH_WITHIN + next(
-            one.due for one in self.milestones if one.name == task.milestone
-        )
+        (due,) = (one.due for one in self.milestones if one.name == task.milestone)
         sent = await self.reach(PHONE, step="outreach", action=OUTREACH, tags=TAGS)
-        why = "" if sent and sent.out else sent.reason if sent else "the engine offers no call"
-        if why and sent and sent.until and self.now < sent.until < promised:
+        if sent and sent.until and self.now < sent.until < due + OUTREACH_WITHIN:
             return plan.also(replace(task, at=sent.until))
         taken = await self.hand_off(
             TEAM,
-            because=f"reach out about {task.milestone}" + (f" by yourselves: {why}" if why else ""),
-            until=promised,
+            because=f"reach out about {task.milestone}",
+            until=due + OUTREACH_WITHIN,
             taken_by=(MILESTONE,),
             fallback=self.book_callback,
         )

@@ -153,7 +153,8 @@ async def test_an_outreach_that_can_not_go_out_is_a_task_of_the_team(world: Worl
         standing = await customer.in_stage("onboarding", OUTREACH)
     finally:
         world.post.refusals = {}
-    assert "reach out about activated by yourselves: no such channel" in standing.words[-1]
+    assert "onboarding-check-in did not go out: no such channel" in standing.words[-2]
+    assert "over to onboarding team: reach out about activated" in standing.words[-1]
 
 
 async def test_a_complaint_does_not_stop_the_help(world: World) -> None:
