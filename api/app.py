@@ -62,6 +62,7 @@ from api.replaying import Named, bundles_of
 from api.security import BodyLimit, RawPath
 from api.server import listen
 from api.settings import Settings, site
+from api.status import StatusReply, StatusRoutes
 from api.sweeps import SweepLine, SweepRequest, SweepRoutes
 from api.timeline import Past, TimelineReply, TimelineRoutes
 from api.warming import warm_up
@@ -95,6 +96,7 @@ SHOWN = (
     ReplayReply,
     SilencedReply,
     StandingReply,
+    StatusReply,
     SweepLine,
     SweepRequest,
     TimelineReply,
@@ -176,6 +178,7 @@ def routes_of(
     | MembershipRoutes
     | HoldRoutes
     | TimelineRoutes
+    | StatusRoutes
     | JourneyRoutes
     | InterventionRoutes
     | SweepRoutes
@@ -215,6 +218,7 @@ def routes_of(
         MembershipRoutes(customers=customers, memberships=parts.memberships),
         HoldRoutes(held=parts.held, names=customers, now=now),
         TimelineRoutes(names=customers, past=parts.past, now=now),
+        StatusRoutes(visibility=parts.visibility, desk=parts.desk, customers=customers, now=now),
         JourneyRoutes(
             visibility=parts.visibility, customers=customers, ui=parts.temporal_ui, now=now
         ),

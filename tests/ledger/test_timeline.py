@@ -30,8 +30,8 @@ def connection(tmp_path: Path) -> Generator[Connection]:
 
 
 def happens(connection: Connection, event_type: str, at: datetime, **data: str) -> None:
-    event = an_event(event_type, **data)
-    take(connection, replace(event, id=f"{event_type}-{at}", at=at, customer=CUSTOMER))
+    event = replace(an_event(event_type), customer=CUSTOMER, at=at, data=data)
+    take(connection, replace(event, id=f"{event_type}-{at}"))
 
 
 def sent(connection: Connection, action: str, at: datetime, **row: object) -> None:
