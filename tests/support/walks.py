@@ -133,6 +133,25 @@ class Selling(Journey):
         return await self.finish("sold", because=heard.text("score") if heard else "no feedback")
 
 
+@workflow.defn(name="silencing")
+class Silencing(Journey):
+    """Silences a customer, and once more each time it is told to, until it is enough."""
+
+    hears = ("again.said", "enough.said")
+
+    @workflow.run
+    async def run(self, opening: Opening) -> Ending | None:
+        """Hold, renew, release."""
+        self.stage("silent", owner=DESK)
+        while True:
+            await self.hold("quiet:1", because="they moved", maximum=3 * DAY)
+            heard = await self.wait_for(*self.hears, what="a word")
+            if heard and heard.type == "enough.said":
+                break
+        await self.release(because="enough")
+        return await self.finish("over", because="enough")
+
+
 @workflow.defn(name="greeting")
 class Greeting(Journey):
     """Says what suits this customer, of what is meant for it."""
@@ -221,4 +240,13 @@ class HandingOver(Journey):
         return await self.finish("taken" if taken else "not taken", because="that was all")
 
 
-WALKS = (Counting, Asking, CallingBack, Selling, Greeting, CallingInHours, HandingOver)
+WALKS = (
+    Counting,
+    Asking,
+    CallingBack,
+    Selling,
+    Silencing,
+    Greeting,
+    CallingInHours,
+    HandingOver,
+)

@@ -201,6 +201,33 @@ async def test_what_waits_for_the_end_of_quiet_hours_is_recalled_by_a_hold(world
     assert "renewal-save-offer" not in customer.got
 
 
+async def test_a_hold_silences_what_sells_is_renewed_and_told_to_others_once(
+    world: World,
+) -> None:
+    customer = await begun(world, "silencing", "silent")
+    (hold,) = world.book.held[customer.reference].values()
+    assert (hold.id, hold.purposes, hold.tags) == ("quiet:1", ("sales",), ("commercial",))
+    assert (hold.owner, hold.until) == (customer.journey("silencing").id, hold.since + 3 * DAY)
+    await customer.has("customer.joined")
+    await customer.in_stage("onboarding", "towards activated")
+    await world.pass_time(DAY)
+    await customer.tells("silencing", "again.said")
+    await world.until(lambda: world.book.held[customer.reference]["quiet:1"].until != hold.until)
+    renewed = world.book.held[customer.reference]["quiet:1"]
+    assert renewed.since == hold.since
+    await customer.tells("silencing", "enough.said")
+    assert (await customer.ending("silencing")).ended == "over"
+    assert customer.held == []
+    history = await customer.journey("onboarding").fetch_history()
+    heard = [
+        event.workflow_execution_signaled_event_attributes.input.payloads[0].data.decode()
+        for event in history.events
+        if event.HasField("workflow_execution_signaled_event_attributes")
+    ]
+    news = [one for one in heard if "quiet:1" in one]
+    assert ["hold.released" in one for one in news] == [True], "a renewal is no news"
+
+
 # Business hours
 
 
