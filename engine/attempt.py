@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from engine import contact, visits, volumes
 from engine.ask import Ask, request_of
 from engine.catalog import Bundle
-from engine.decide import decide
+from engine.decide import deciding
 from engine.errors import LiveStateUnavailable, RequestIdReused
 from engine.ledger import Ledger, earlier, keys, live
 from engine.ledger.circles import scopes
@@ -183,21 +183,27 @@ class Attempt:
     ) -> tuple[Snapshot, Decision]:
         """A decision, and again where it looked at a volume whose count was old and is another."""
         snapshot = self._snapshot(request, state, row)
-        decision = self._decide(request, snapshot)
+        decision = await self._decide(request, snapshot)
         counts = snapshot.volumes
         if not isinstance(counts, Counts) or not counts.unsure:
             return snapshot, decision
         if not counts.differs(await self._counted(counts.unsure)):
             return snapshot, decision
         snapshot = self._snapshot(request, state, row)
-        return snapshot, self._decide(request, snapshot)
+        return snapshot, await self._decide(request, snapshot)
 
-    def _decide(self, request: Request, snapshot: Snapshot) -> Decision:
-        timings = self._timings
-        started, scored = time.perf_counter(), timings.score
-        decision = decide(request, snapshot, self.bundle, self.scorer)
-        timings.decide += time.perf_counter() - started - (timings.score - scored)
-        return decision
+    async def _decide(self, request: Request, snapshot: Snapshot) -> Decision:
+        """The decision; those under way at the same time take each stage of it together."""
+        timings, stages = self._timings, deciding(request, snapshot, self.bundle, self.scorer)
+        while True:
+            started, scored = time.perf_counter(), timings.score
+            try:
+                next(stages)
+            except StopIteration as end:
+                return end.value
+            finally:
+                timings.decide += time.perf_counter() - started - (timings.score - scored)
+            await self._in_step.next_stage()
 
     async def gather(self) -> tuple[Request, Snapshot]:
         """What a decision would be made from now, with all that it may look at."""

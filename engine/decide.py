@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 from engine import guards, names, propensity
@@ -20,30 +21,48 @@ SUPERSEDED = "superseded"
 _decision_as: Any = maker(Decision)
 
 
+Deciding = Generator[None, None, Decision]
+"""A decision on its way: halts before and after its scorer is asked, returns the decision."""
+
+
 def decide(request: Request, snapshot: Snapshot, bundle: Bundle, scorer: Scorer) -> Decision:
     """The next best actions for one customer, and why every other action is not offered.
 
     The same arguments give the same decision, byte for byte. `request.channel` must be a channel of
     the bundle.
     """
+    return _to_its_end(deciding(request, snapshot, bundle, scorer))
+
+
+def deciding(request: Request, snapshot: Snapshot, bundle: Bundle, scorer: Scorer) -> Deciding:
+    """The same in stages, so that decisions at the same time can take each of them together."""
     swift = snapshot.reconciled and snapshot.remembered is None and not request.explain
-    return _decided(request, snapshot, bundle, scorer, Kernel if swift else Plain)
+    return _deciding(request, snapshot, bundle, scorer, Kernel if swift else Plain)
 
 
 def plainly(request: Request, snapshot: Snapshot, bundle: Bundle, scorer: Scorer) -> Decision:
     """The same decision, made the plain way."""
-    return _decided(request, snapshot, bundle, scorer, Plain)
+    return _to_its_end(_deciding(request, snapshot, bundle, scorer, Plain))
 
 
-def _decided(
+def _to_its_end(way: Deciding) -> Decision:
+    while True:
+        try:
+            next(way)
+        except StopIteration as end:
+            return end.value
+
+
+def _deciding(
     request: Request,
     snapshot: Snapshot,
     bundle: Bundle,
     scorer: Scorer,
     through: type[Kernel | Plain],
-) -> Decision:
+) -> Deciding:
     known = names.known_features(snapshot, bundle, request.now)
     customer = scorer.customer_scores(known.features)
+    yield
     every = names.all_names(request, snapshot, bundle, known.features, customer.customer)
     lookup = every.__getitem__
     now = moment_of(bundle, request.channel, request.now, snapshot, lookup, journey=request.journey)
@@ -51,7 +70,9 @@ def _decided(
     way = through(funnel, every)
     pairs = way.weigh()
     models = {f"model.{name}": score for name, score in customer.customer.items()}
+    yield
     acceptance = scorer.acceptance({**known.features, **models}, pairs)
+    yield
     scores = propensity.merged(customer, acceptance, [action.name for action, _ in pairs])
     level, because = level_of(snapshot, known, scores)
     if request.superseded:

@@ -22,19 +22,19 @@ _MOST_OFFERS_KEPT = 10_000
 _MOST_EXPECTED = 1_024
 _AT_ONCE = 16
 """So many customers are looked up together."""
+_MOST_REMEMBERED = 64
 _NOT_SHARED = frozenset({*PAIR, CHURN_SCORE})
 
 Pairs = Sequence[tuple["Action", str]]
 Values = Mapping[str, object]
 
 
-class _Ahead(NamedTuple):
-    """What was found of a customer before it was asked for: as `_last` and `_left` keep it."""
+class _Found(NamedTuple):
+    """A customer who was looked up: with the churn score, what is left open for offers."""
 
     features: Values
     score: float | None
-    masks: list[Masks]
-    left: tuple[Masks, object, Masks] | None
+    left: Masks | None
 
 
 class _Channel:
@@ -63,7 +63,8 @@ class InUse:
         self._last: tuple[Values, list[Masks]] | None = None
         self._left: tuple[Masks, object, Masks] | None = None
         self._expected: dict[int, Values] = {}
-        self._ahead: dict[int, _Ahead] = {}
+        self._ahead: dict[int, _Found] = {}
+        self._by_score: dict[object, _Found] = {}
 
     def expect(self, features: Values) -> None:
         """Says that this customer will be asked for: whoever is first is looked up with others."""
@@ -83,7 +84,7 @@ class InUse:
             self._look_ahead(features, model, model.leaves)
         found = self._ahead.pop(id(features), None)
         if found is not None and found.features == features:
-            self._last, self._left = (found.features, found.masks), found.left
+            self._remember(found)
             return found.score
         left = self._customer_masks(features)[self._masked[id(model)]]
         return model.chance(model.leaves.raw_one(left))
@@ -131,8 +132,7 @@ class InUse:
 
     def _customer_masks(self, features: Values) -> list[Masks]:
         """What a customer leaves open, kept for the question that follows about the same one."""
-        given = dict(features)
-        given.pop(CHURN_SCORE, None)
+        given = _but_churn(features)
         last = self._last
         if last is not None and last[0] == given:
             return last[1]
@@ -142,8 +142,11 @@ class InUse:
 
     def _left_open(self, model: Model, compiled: Leaves, features: Values) -> Masks:
         """What a customer with a churn score leaves open for the offers."""
-        left = self._customer_masks(features)[self._masked[id(model)]]
         score = features.get(CHURN_SCORE)
+        known = self._by_score.get(score) if score.__class__ is float else None
+        if known is not None and known.left is not None and _but_churn(features) == known.features:
+            return known.left
+        left = self._customer_masks(features)[self._masked[id(model)]]
         last = self._left
         if last is not None and last[0] is left and last[1] == score:
             return last[2]
@@ -170,21 +173,27 @@ class InUse:
             return
         by_model = self._customers.masks_of(several)
         raw = leaves.raw(by_model[self._masked[id(churn)]]).tolist()
-        found = zip(raw, *by_model, strict=True)
-        parts = [(churn.chance(each), list(masks)) for each, *masks in found]
-        lefts = [self._left_with(masks, score) for score, masks in parts]
-        every = zip(several, parts, lefts, strict=True)
-        self._ahead = {id(one): _Ahead(dict(one), *part, left) for one, part, left in every}
-        opened = [left[2] for left in lefts if left is not None]
+        self._ahead, lefts = {}, list[Masks]()
+        for number, features in enumerate(several):
+            score = churn.chance(raw[number])
+            left = self._left_with([masks[number] for masks in by_model], score)
+            self._ahead[id(features)] = _Found(dict(features), score, left)
+            if left is not None:
+                lefts.append(left)
         for channel in self._channels.values():
-            channel.part.expect(opened)
+            channel.part.expect(lefts)
 
-    def _left_with(self, masks: list[Masks], score: object) -> tuple[Masks, object, Masks] | None:
+    def _left_with(self, masks: Sequence[Masks], score: float | None) -> Masks | None:
         model = self.acceptance
         if model is None or model.leaves is None:
             return None
-        left = masks[self._masked[id(model)]]
-        return left, score, self._with_churn(model, model.leaves, left, score)
+        return self._with_churn(model, model.leaves, masks[self._masked[id(model)]], score)
+
+    def _remember(self, found: _Found) -> None:
+        """Until the offers are asked about: those who have the same churn score are few."""
+        if len(self._by_score) >= _MOST_REMEMBERED:
+            del self._by_score[next(iter(self._by_score))]
+        self._by_score[found.score] = found
 
     # -- the offers
 
@@ -234,3 +243,9 @@ class InUse:
         rows = np.tile(encode_row(model.columns, features), (len(pairs), 1))
         rows[:, offered] = [encode_row(columns, pair_values(*pair)) for pair in pairs]
         return rows
+
+
+def _but_churn(features: Values) -> dict[str, object]:
+    given = dict(features)
+    given.pop(CHURN_SCORE, None)
+    return given

@@ -7,6 +7,7 @@ leaf of each class is found once; an offer is then a sum of one value a tree, in
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,9 @@ import numpy as np
 
 from models.encoding import Vector
 from models.leaves import Leaves, Masks, Places, places
+
+_GROUPS = 4
+"""So many groups of customers are prepared for at the same time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +68,7 @@ class OfferPart:
         self._classes: _Classes | None = None
         self._lock = threading.Lock()
         self._last: tuple[Any, Any, Any] = (None, None, None)
-        self._expected = _Several(())
+        self._expected: deque[_Several] = deque(maxlen=_GROUPS)
 
     def __len__(self) -> int:
         return len(self._of_offers)
@@ -104,7 +108,7 @@ class OfferPart:
 
     def expect(self, lefts: Sequence[Masks]) -> None:
         """Says what the next customers leave open: offers to all of them are prepared together."""
-        self._expected = _Several(lefts)
+        self._expected.append(_Several(lefts))
 
     def raw(self, left: Masks, offers: list[int]) -> Vector:
         """The raw scores of offers by number, for the masks that a customer leaves."""
@@ -123,10 +127,15 @@ class OfferPart:
         """The value of each class; kept while more offers to the same customer are asked for."""
         last_left, last_classes, values = self._last
         if last_left is not left or last_classes is not classes:
-            if id(left) in self._expected.numbers:
-                values = self._expected.values(left, classes, self._leaves)
-            else:
+            values = self._expected_values(left, classes)
+            if values is None:
                 masks = left.take(classes.trees) & classes.masks
                 values = self._leaves.values.take(places(masks, classes.starts))
             self._last = (left, classes, values)
         return values
+
+    def _expected_values(self, left: Masks, classes: _Classes) -> Vector | None:
+        for several in self._expected:
+            if id(left) in several.numbers:
+                return several.values(left, classes, self._leaves)
+        return None
