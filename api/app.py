@@ -62,7 +62,7 @@ from api.replaying import Named, bundles_of
 from api.security import BodyLimit, RawPath
 from api.server import listen
 from api.settings import Settings, site
-from api.status import StatusReply, StatusRoutes
+from api.status import StatusPage, StatusReply, StatusRoutes
 from api.sweeps import SweepLine, SweepRequest, SweepRoutes
 from api.timeline import Past, TimelineReply, TimelineRoutes
 from api.warming import warm_up
@@ -96,6 +96,7 @@ SHOWN = (
     ReplayReply,
     SilencedReply,
     StandingReply,
+    StatusPage,
     StatusReply,
     SweepLine,
     SweepRequest,

@@ -10,7 +10,7 @@ from html import escape
 
 import orjson
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
 from api.contract import reply
 from api.decision_reply import plain
@@ -47,6 +47,10 @@ class StatusReply(BaseModel):
     customer: str
     at: datetime
     status: list[StatusShown]
+
+
+class StatusPage(RootModel[str]):
+    """The same in HTML, for the customer and for every team."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +95,8 @@ class StatusRoutes:
         router = APIRouter(prefix="/v1/customers/{customer}/status", tags=["customers"])
         add = router.add_api_route
         add("", self.read, response_class=Response, responses=reply(StatusReply))
-        add("/page", self.read_page, response_class=Response)
+        page_shown = reply(StatusPage, kind="text/html")
+        add("/page", self.read_page, response_class=Response, responses=page_shown)
         return router
 
 
