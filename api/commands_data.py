@@ -14,6 +14,8 @@ from engine.errors import TactfulError
 
 load_app = typer.Typer(help="Bring customers in.", no_args_is_help=True)
 MODELS = ("churn", "acceptance")
+EVERYTHING = "everything"
+BENCHMARKS = (EVERYTHING, "decisions", "journeys", "off_policy")
 
 models_app = typer.Typer(
     help="Evaluate the models' pipeline on any table; compile models.", no_args_is_help=True
@@ -28,7 +30,7 @@ def add_to(app: typer.Typer) -> None:
         short_help="Train models and promote the good ones.", epilog="Example: tactful train churn"
     )(train)
     app.command(
-        short_help="Measure decisions on this machine.",
+        short_help="Measure decisions and journeys on this machine.",
         epilog="Example: tactful bench decisions --json numbers.json",
     )(bench)
 
@@ -164,9 +166,7 @@ def compile_models(
 
 
 def bench(
-    what: Annotated[
-        str, typer.Argument(metavar="WHAT", help="What to measure: decisions.")
-    ] = "decisions",
+    what: Annotated[str, typer.Argument(metavar="WHAT", help=", ".join(BENCHMARKS))] = EVERYTHING,
     quick: Annotated[bool, typer.Option("--quick", help="Shorter, and less exact.")] = False,
     out: JsonFile = None,
     plot: Annotated[
@@ -177,19 +177,21 @@ def bench(
     import importlib
     import sys
 
+    if what not in BENCHMARKS:
+        known = ", ".join(BENCHMARKS)
+        raise typer.BadParameter(f"there is no benchmark {what!r}, only {known}")
     sys.path.append(str(Path(__file__).parents[1]))  # an installed package has no benchmarks
     try:
         benchmark = importlib.import_module(f"benchmarks.{what}")
-        measure, lines = benchmark.run, benchmark.lines
     except ModuleNotFoundError as error:
-        if error.name == "benchmarks":
-            reason = "benchmarks are part of the source tree: run `make bench` there"
-            raise TactfulError(reason) from None
-        raise typer.BadParameter(f"there is no benchmark {what!r}, only decisions") from None
-    except AttributeError:
-        raise typer.BadParameter(f"there is no benchmark {what!r}, only decisions") from None
-    result = measure(quick=quick)
-    typer.echo("\n".join(lines(result)))
+        if error.name != "benchmarks":
+            raise
+        reason = "benchmarks are part of the source tree: run `make bench` there"
+        raise TactfulError(reason) from None
+    if plot is not None and not hasattr(benchmark, "picture"):
+        raise typer.BadParameter(f"{what} has no growth curves to draw")
+    result = benchmark.run(quick=quick)
+    typer.echo("\n".join(benchmark.lines(result)))
     _write(result, out)
     if plot is not None:
         _keep(plot, benchmark.picture(result))

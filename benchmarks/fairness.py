@@ -1,6 +1,6 @@
-"""How long a complaint takes: alone, and while a campaign waits for the worker.
+"""How long a complaint waits for its first step: alone, and while a campaign waits for the worker.
 
-By hand, on a quiet machine: python -m benchmarks.fairness --starts 1000
+By hand, on a quiet machine: python -m benchmarks.fairness --starts 10000
 """
 
 # pyright: reportUnknownMemberType=false
@@ -8,167 +8,203 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 import httpx
+from temporalio.client import Client
 from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes
 
-from api.ports import free_port
-from api.running import at_running_stack
-from api.settings import load_settings, site
-from api.stack import stack_of
+from benchmarks.bundles import write_example
+from benchmarks.journey_stack import JourneyStack, open_stack
+from benchmarks.stack import bundle_of, open_yard
+from engine.catalog import Bundle
 from engine.types import Event
 from workflows import search_attributes, steps
-from workflows.parts import Parts, open_parts
+from workflows.connection import connect
 from workflows.routing import ONBOARDING, opening, routes
 from workflows.starting import COMPLAINT, priority_of
 
 CAMPAIGN = "customer.joined"
 AT_ONCE = 32
 POLL_SECONDS = 0.02
-PATIENCE_SECONDS = 120.0
-PORTS = ("--api-port", "--temporal-port", "--temporal-ui-port", "--redis-port")
-
-_numbers = count(1)
+PATIENCE_SECONDS = 300.0
+WARM_UP = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """Seconds from the event to its 202, which is when the hold is in force, and to a message.
-
-    `waiting`: how many journeys no worker had looked at when the complaint came.
+class Beside:
+    """Seconds from each complaint to its first message; `waiting`: how many journeys of the
+    campaign no worker had looked at when the last of them was through.
     """
 
-    acknowledged: float
-    spoken: float
-    waiting: int
+    taken: Sequence[float]
+    waiting: int = 0
+
+    @property
+    def median(self) -> float:
+        """The usual one."""
+        return statistics.median(self.taken)
 
 
-async def complain(client: httpx.AsyncClient, parts: Parts) -> Taken:
-    """One complaint, until its first message is out."""
-    waiting = await _waiting(parts)
-    customer = f"complainant-{next(_numbers)}"
-    event = {
-        "specversion": "1.0",
-        "id": customer,
-        "source": "benchmark",
-        "type": "complaint.opened",
-        "subject": customer,
-        "data": {"case": "1"},
-    }
-    kind = {"content-type": "application/cloudevents+json"}
-    begun = time.perf_counter()
-    (await client.post("/v1/events", json=event, headers=kind)).raise_for_status()
-    acknowledged = time.perf_counter() - begun
-    while not (await client.get(f"/v1/customers/{customer}/inbox")).json()["messages"]:
-        if time.perf_counter() - begun > PATIENCE_SECONDS:
-            raise TimeoutError(f"no message within {PATIENCE_SECONDS:g} s")
-        await asyncio.sleep(POLL_SECONDS)
-    return Taken(acknowledged=acknowledged, spoken=time.perf_counter() - begun, waiting=waiting)
+@dataclass(slots=True, kw_only=True)
+class Campaign:
+    """Complaints one after the other, and campaigns that wait for the worker beside them."""
+
+    stack: JourneyStack
+    bundle: Bundle
+    client: Client
+    api: httpx.AsyncClient
+    numbers: Iterator[int]
+
+    async def alone(self, complaints: int) -> Beside:
+        """Nothing else is going on."""
+        for _ in range(WARM_UP):
+            await self.complain()
+        return Beside(taken=[await self.complain() for _ in range(complaints)])
+
+    async def beside(
+        self, starts: int, complaints: int, priority: Priority | None = None
+    ) -> Beside:
+        """So many journeys have started that nobody has looked at when the worker begins."""
+        self.stack.kill_worker()
+        begun = await self._start_many(starts, priority)
+        self.stack.start_worker()
+        for _ in range(WARM_UP):
+            await self.complain()
+        taken = [await self.complain() for _ in range(complaints)]
+        waiting = await self._waiting()
+        await self._end(begun)
+        return Beside(taken=taken, waiting=waiting)
+
+    async def complain(self) -> float:
+        """One complaint: seconds until its first message is out."""
+        customer = f"complainant-{next(self.numbers)}"
+        event = {
+            "specversion": "1.0",
+            "id": customer,
+            "source": "benchmark",
+            "type": "complaint.opened",
+            "subject": customer,
+            "data": {"case": "1"},
+        }
+        kind = {"content-type": "application/cloudevents+json"}
+        begun = time.perf_counter()
+        (await self.api.post("/v1/events", json=event, headers=kind)).raise_for_status()
+        while not (await self.api.get(f"/v1/customers/{customer}/inbox")).json()["messages"]:
+            if time.perf_counter() - begun > PATIENCE_SECONDS:
+                raise TimeoutError(f"no message within {PATIENCE_SECONDS:g} s")
+            await asyncio.sleep(POLL_SECONDS)
+        return time.perf_counter() - begun
+
+    async def _waiting(self) -> int:
+        query = "ExecutionStatus = 'Running' AND Stage = 'started'"
+        return (await self.client.count_workflows(query)).count
+
+    async def _start_many(self, starts: int, priority: Priority | None) -> Sequence[str]:
+        slots = asyncio.Semaphore(AT_ONCE)
+
+        async def one() -> str:
+            async with slots:
+                return await self._start(f"joiner-{next(self.numbers)}", priority)
+
+        return await asyncio.gather(*(one() for _ in range(starts)))
+
+    async def _start(self, customer: str, priority: Priority | None) -> str:
+        """An onboarding, as the event that opens it would start it."""
+        place = self.stack.site
+        event = Event(
+            source="benchmark", id=customer, type=CAMPAIGN, customer=customer, at=place.clock.now()
+        )
+        (route,) = (one for one in routes(event) if one.kind == ONBOARDING)
+        begun = opening(place, event, self.bundle, route)
+        attributes = (
+            SearchAttributePair(search_attributes.KIND, begun.kind),
+            SearchAttributePair(search_attributes.CUSTOMER, customer),
+            SearchAttributePair(search_attributes.STAGE, "started"),
+        )
+        await self.client.start_workflow(
+            begun.kind,
+            begun,
+            id=begun.journey,
+            task_queue=place.task_queue,
+            priority=priority or priority_of(begun.kind),
+            start_signal=steps.EVENT,
+            start_signal_args=[begun.event],
+            search_attributes=TypedSearchAttributes(list(attributes)),
+        )
+        return begun.journey
+
+    async def _end(self, journeys: Sequence[str]) -> None:
+        slots = asyncio.Semaphore(AT_ONCE)
+
+        async def one(journey: str) -> None:
+            async with slots:
+                with suppress(Exception):  # it has ended by itself
+                    await self.client.get_workflow_handle(journey).terminate("the campaign is over")
+
+        await asyncio.gather(*map(one, journeys))
 
 
-async def _waiting(parts: Parts) -> int:
-    query = "ExecutionStatus = 'Running' AND Stage = 'started'"
-    return (await parts.client.count_workflows(query)).count
+async def open_campaign(stack: JourneyStack, bundle: Bundle, api: httpx.AsyncClient) -> Campaign:
+    """For a stack with worker and API."""
+    client = await connect(stack.site)
+    return Campaign(stack=stack, bundle=bundle, client=client, api=api, numbers=count(1))
 
 
-async def start_many(parts: Parts, starts: int, priority: Priority | None) -> None:
-    """A campaign: so many journeys start, as fast as Temporal takes them."""
-    names = [f"campaign-{next(_numbers)}" for _ in range(starts)]
-    await parts.ledger.customers.remember_all(names)
-    slots = asyncio.Semaphore(AT_ONCE)
-
-    async def one(name: str) -> None:
-        async with slots:
-            await _start(parts, await parts.ledger.customers.resolve(name), priority)
-
-    await asyncio.gather(*map(one, names))
-
-
-async def _start(parts: Parts, customer: str, priority: Priority | None) -> None:
-    event = Event(
-        source="benchmark",
-        id=customer,
-        type=CAMPAIGN,
-        customer=customer,
-        at=parts.ledger.clock.now(),
-    )
-    (route,) = (one for one in routes(event) if one.kind == ONBOARDING)
-    begun = opening(parts.site, event, parts.bundle(), route)
-    attributes = (
-        SearchAttributePair(search_attributes.KIND, begun.kind),
-        SearchAttributePair(search_attributes.CUSTOMER, customer),
-        SearchAttributePair(search_attributes.STAGE, "started"),
-    )
-    await parts.client.start_workflow(
-        begun.kind,
-        begun,
-        id=begun.journey,
-        task_queue=parts.site.task_queue,
-        priority=priority or priority_of(begun.kind),
-        start_signal=steps.EVENT,
-        start_signal_args=[begun.event],
-        search_attributes=TypedSearchAttributes(list(attributes)),
-    )
-
-
-async def measure(data_dir: Path, starts: int, complaints: int) -> Mapping[str, Sequence[Taken]]:
-    """Complaints one after the other: alone, beside a campaign, beside one as urgent as they."""
-    settings = at_running_stack(load_settings({"data_dir": data_dir}))
-    found = dict[str, Sequence[Taken]]()
-    async with (
-        open_parts(site(settings)) as parts,
-        httpx.AsyncClient(base_url=settings.api, timeout=PATIENCE_SECONDS, trust_env=False) as http,
-    ):
-        await complain(http, parts)  # the first one warms up
-        found["alone"] = [await complain(http, parts) for _ in range(complaints)]
-        for name, priority in (
-            ("beside a campaign", None),
-            ("beside one as urgent as they", priority_of(COMPLAINT)),
-        ):
-            await start_many(parts, starts, priority)
-            found[name] = [await complain(http, parts) for _ in range(complaints)]
-            await _until_none_waits(parts)
-    return found
-
-
-async def _until_none_waits(parts: Parts) -> None:
-    while True:
-        if not await _waiting(parts):
-            return
-        await asyncio.sleep(0.5)
-
-
-def told(name: str, taken: Sequence[Taken]) -> str:
+def told(name: str, found: Beside) -> str:
     """One row of the table."""
-    columns = (
-        [1000 * one.acknowledged for one in taken],
-        [1000 * one.spoken for one in taken],
-    )
-    times = "  ".join(f"{sorted(each)[len(each) // 2]:6.0f} {max(each):6.0f}" for each in columns)
-    waiting = f"{taken[0].waiting} to {taken[-1].waiting} waited"
-    return f"{name:<30}  {times}   {waiting}"
+    times = f"{1000 * found.median:>10.0f}{1000 * max(found.taken):>10.0f}"
+    return f"{name:<34}{times}{found.waiting:>16}"
+
+
+async def compare(
+    stack: JourneyStack, bundle: Bundle, api: httpx.AsyncClient, asked: argparse.Namespace
+) -> dict[str, Beside]:
+    """Alone, beside a campaign, and beside one as urgent as complaints."""
+    campaign = await open_campaign(stack, bundle, api)
+    return {
+        "alone": await campaign.alone(asked.complaints),
+        "beside a campaign": await campaign.beside(asked.starts, asked.complaints),
+        "beside one as urgent as they": await campaign.beside(
+            asked.urgent, asked.complaints, priority_of(COMPLAINT)
+        ),
+    }
 
 
 def main() -> None:
     """Starts a stack of its own, measures, prints a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--starts", type=int, default=300)
+    parser.add_argument("--starts", type=int, default=1_000)
+    parser.add_argument("--urgent", type=int, default=100)
     parser.add_argument("--complaints", type=int, default=5)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        ports = [word for name in PORTS for word in (name, str(free_port()))]
-        with stack_of("--data-dir", folder, *ports):
-            found = asyncio.run(measure(Path(folder), asked.starts, asked.complaints))
-    head = f"{'milliseconds, median and worst':<30}  {'hold in force':>13}  {'first message':>13}"
-    rows = [told(name, taken) for name, taken in found.items()]
-    sys.stdout.write("\n".join([head, *rows]) + "\n")
+    with (
+        tempfile.TemporaryDirectory(prefix="tactful-bench-") as folder,
+        open_yard(Path(folder), lambda line: None) as yard,
+    ):
+        business = write_example(yard.folder / "example")
+        stack = open_stack(yard, business, customers=1)
+        stack.start_worker()
+        stack.start_reconciler()
+        url = stack.start_api()
+
+        async def run() -> dict[str, Beside]:
+            async with httpx.AsyncClient(
+                base_url=url, timeout=PATIENCE_SECONDS, trust_env=False
+            ) as api:
+                return await compare(stack, bundle_of(business), api, asked)
+
+        found = asyncio.run(run())
+    head = f"{'to the first message, ms':<34}{'median':>10}{'worst':>10}{'still waited':>16}"
+    sys.stdout.write("\n".join([head, *(told(name, one) for name, one in found.items())]) + "\n")
 
 
 if __name__ == "__main__":

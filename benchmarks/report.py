@@ -109,7 +109,7 @@ def lines(result: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield f"{'measure':<30}{'found':>9}{'holds at':>10}{'reach':>8}  "
     for name, target in TARGETS.items():
-        yield _measure(name, target, value_of(result, name))
+        yield measure_line(name, target, value_of(result, name))
     for name, meaning in BESIDE.items():
         yield f"{name:<34}{value_of(result, name):>5.2f}{'':>20}({meaning})"
     because = result["scale"].get("two_processes_because")
@@ -117,10 +117,11 @@ def lines(result: Mapping[str, Any]) -> Iterator[str]:
     yield from _warnings(result)
 
 
-def _measure(name: str, target: Target, value: float | None) -> str:
+def measure_line(name: str, target: Target, value: float | None, width: int = 30) -> str:
+    """A measure with its bounds, and whether they hold."""
     shown = "-" if value is None else f"{value:.0f}" if value >= 100 else f"{value:.2f}"
     bounds = f"{_number(target.holds_at):>10}{_number(target.reach):>8}"
-    return f"{name:<30}{shown:>9}{bounds}  {target.verdict(value):<14}({target.meaning})"
+    return f"{name:<{width}}{shown:>9}{bounds}  {target.verdict(value):<14}({target.meaning})"
 
 
 def _number(bound: float) -> str:
@@ -174,5 +175,10 @@ def _warnings(result: Mapping[str, Any]) -> Iterator[str]:
     )
     if busiest > BUSY:
         yield f"the load generator needed {busiest:.0%} of a core: rates may be its own"
+    yield from busy_machine(result)
+
+
+def busy_machine(result: Mapping[str, Any]) -> Iterator[str]:
+    """A warning, if others were at work when the run began."""
     if result["machine"]["load_before"] > 1:
         yield "other work ran on this machine: numbers are not to be relied on"

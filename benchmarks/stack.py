@@ -70,7 +70,7 @@ class Yard:
         make_folders(data_dir)
         port = free_port()
         with cores.only_on(self.cores.others):
-            self._start(valkey(settings, port))
+            self.start(valkey(settings, port))
         url = f"redis://{LOCALHOST}:{port}/0"
         place = site(settings.model_copy(update={"redis_url": url}))
         self.say(f"loading {customers} generated customers")
@@ -94,7 +94,7 @@ class Yard:
             environment=self.environment(store.site),
         )
         with cores.only_on(self.cores.servers[core]):
-            pid = self._start(part)
+            pid = self.start(part)
         return Server(name=name, port=port, pid=pid, site=store.site)
 
     def app(self, name: str, store: Store, variables: Mapping[str, str]) -> Server:
@@ -112,7 +112,7 @@ class Yard:
             environment={**self.environment(store.site), **variables},
         )
         with cores.only_on(self.cores.servers[0]):
-            return Server(name=name, port=port, pid=self._start(part))
+            return Server(name=name, port=port, pid=self.start(part))
 
     def end(self, servers: Sequence[Server]) -> None:
         """Ends these servers."""
@@ -137,7 +137,8 @@ class Yard:
         names = {PREFIX + name: str(value) for name, value in told.items()}
         return {**self.client, **names}
 
-    def _start(self, part: Part) -> int:
+    def start(self, part: Part) -> int:
+        """Starts a process that ends with the yard, once it is ready; its id."""
         child = Child(part)
         child.start()
         self.children.append(child)

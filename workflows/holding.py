@@ -91,7 +91,7 @@ class Holding(Waiting):
                 by=self.opening.journey,
                 because=because,
             )
-            if not await calls.insist(steps.RELEASE_HOLD, released, bool):
+            if not await calls.at_once(steps.RELEASE_HOLD, released, bool):
                 return False
             workflow.upsert_memo({"hold": None})
             self._kept = replace(self._kept, holds=())
@@ -102,7 +102,7 @@ class Holding(Waiting):
         """Tell all other running journeys of this customer."""
         news = Heard(key=self._key(f"{what}.{about}"), type=what, at=self.now, data={"hold": about})
         told = steps.News(customer=self.opening.customer, teller=self.opening.journey, news=news)
-        await calls.insist(steps.TELL, told)
+        await calls.at_once(steps.TELL, told)
 
     async def clear_of_hold(
         self,
@@ -165,7 +165,7 @@ class Holding(Waiting):
     async def _place(self, hold: Hold) -> None:
         workflow.upsert_memo({"hold": hold})
         placed = steps.PlacedHold(customer=self.opening.customer, hold=hold)
-        await calls.insist(steps.PLACE_HOLD, placed)
+        await calls.at_once(steps.PLACE_HOLD, placed)
         self._kept = replace(self._kept, holds=(hold,))
 
     async def _renew_holds(self) -> timedelta | None:

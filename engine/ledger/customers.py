@@ -58,8 +58,9 @@ class Customers:
         customer = await self.resolve(external_id)
         if customer != reference(self._key, external_id) or customer in self._written:
             return customer
-        await self._journal.write(lambda connection: keep(connection, self._key, [external_id]))
-        self._note(customer, external_id)
+        if not await self.known(customer):  # a look costs less than a commit
+            await self._journal.write(lambda connection: keep(connection, self._key, [external_id]))
+            self._note(customer, external_id)
         return customer
 
     async def remember_all(
