@@ -19,6 +19,7 @@ from api import (
     commands_look,
     commands_operate,
     commands_proof,
+    commands_simulate,
     skeleton,
 )
 from api.options import (
@@ -170,6 +171,7 @@ commands_data.add_to(app)
 commands_bundle.add_to(app)
 commands_holds.add_to(app)
 commands_proof.add_to(app)
+commands_simulate.add_to(app)
 
 
 @app.command(short_help="Print what is in force and where it came from.")

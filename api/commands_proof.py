@@ -72,7 +72,7 @@ def replay(
     settings = at_running_stack(load_settings({"data_dir": data_dir}))
     place = site(settings)
     named = bundles_of(place)
-    other = None if bundle is None else _bundle(bundle, place, named)
+    other = None if bundle is None else bundle_of(bundle, place, named)
     if decision is None:
         _replay_all(place, named, other, _day(since), as_json)
         return
@@ -89,7 +89,8 @@ def _day(since: str | None) -> date:
         raise typer.BadParameter(f"{since!r} is not a day such as 2026-03-01") from None
 
 
-def _bundle(asked: str, place: Site, named: Named) -> Bundle:
+def bundle_of(asked: str, place: Site, named: Named) -> Bundle:
+    """The bundle that is asked for: the one in force, one by its hash, or one in a folder."""
     from api.replaying import CURRENT
     from engine.bundle import load_bundle
     from feature_store.schema import FEATURES
