@@ -20,7 +20,7 @@ RATES = {"fiber": 0.1, "sport": 0.3, "phone": 0.5}
 TERMS = Exploration(thompson=True)
 
 
-def a_business(exploration: Exploration = TERMS, **values: float) -> Bundle:
+def a_business(exploration: Exploration = TERMS, /, **values: float) -> Bundle:
     """Three actions with the same prior, worth 10 each or what is said."""
     actions = (an_action(name, value=values.get(name, 10)) for name in RATES)
     return a_bundle(*actions, exploration=exploration)
