@@ -43,7 +43,7 @@ class History:
         return simulated([*rows_of(self.records, bundle, self.accepted)])
 
 
-def a_history(bundle: Bundle, decisions: int = 400, seed: int = 1) -> History:
+def a_history(bundle: Bundle, decisions: int = 300, seed: int = 1) -> History:
     """Decisions of a bundle, each accepted by chance, at the rate of its action."""
     records = [*decided(bundle, decisions, seed)]
     dice = random.Random(seed)
@@ -75,13 +75,13 @@ def history() -> History:
     return a_history(a_business())
 
 
-def expected(bundle: Bundle, decisions: int = 1_000) -> float:
+def expected(bundle: Bundle, decisions: int = 500) -> float:
     """The acceptance that a bundle has in truth."""
     offers = [one.decision.offers for one in decided(bundle, decisions, seed=9)]
     return sum(RATES[offer.action] for each in offers for offer in each) / decisions
 
 
-@pytest.mark.parametrize("values", [{"phone": 16.0}, {"fiber": 14.0}, {"sport": 8.0}])
+@pytest.mark.parametrize("values", [{"phone": 16.0}, {"fiber": 14.0}])
 def test_intervals_hold_what_the_changed_bundle_would_have_got(
     history: History, values: dict[str, float]
 ) -> None:
@@ -136,7 +136,7 @@ def test_an_action_that_is_new_is_refused_and_named(history: History) -> None:
 
 def test_contacts_are_counted_not_estimated(history: History) -> None:
     found = history.under(a_bundle(an_action("tv"), minimum_propensity=0.9))
-    assert found["contacts"] == {"web": {"happened": 400.0, "would": 0.0}}
+    assert found["contacts"] == {"web": {"happened": 300.0, "would": 0.0}}
 
 
 def test_value_is_what_was_accepted_at_the_value_of_then(history: History) -> None:
