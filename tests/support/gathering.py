@@ -37,6 +37,8 @@ from workflows.search_attributes import ATTENTION, DUE, KIND, WAITING_FOR
 JOURNEYS = f"{KIND.name} IS NOT NULL"
 LOOK_SECONDS = 2.0
 AT_ONCE = 16
+HEARD_MORE = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
+"""An event came in while the journey was about to end: it hears that first, as it should."""
 RPC_PATIENCE = timedelta(minutes=1)
 TROUBLE = re.compile(r"TMPRL1100|ondeterminism|Traceback|Failed activation")
 
@@ -110,8 +112,11 @@ async def _run_of(client: Client, run: WorkflowExecution) -> Run:
 async def _failures(client: Client, run: WorkflowExecution) -> AsyncGenerator[str]:
     handle = client.get_workflow_handle(run.id, run_id=run.run_id)
     async for event in handle.fetch_history_events(rpc_timeout=RPC_PATIENCE):
-        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
-            told = event.workflow_task_failed_event_attributes
+        told = event.workflow_task_failed_event_attributes
+        if (
+            event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
+            and told.cause != HEARD_MORE
+        ):
             yield f"{WorkflowTaskFailedCause.Name(told.cause)} {told.failure.message}"
 
 
