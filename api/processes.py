@@ -18,6 +18,10 @@ from engine.errors import StackError
 
 LOG_LIMIT_BYTES = 50_000_000
 REASON_LIMIT = 300
+BEHIND_BY = 5
+"""The niceness of those who go behind: a quarter of a processor that a door wants, too; all of it
+where none does.
+"""
 _PR_SET_PDEATHSIG = 1
 _TELLING = re.compile(r"error|fatal|fail|bad |invalid|can't|cannot|refus", re.IGNORECASE)
 _VALKEY_PREFIX = re.compile(r"^\d+:\w \d+ \w+ \d+ [\d:.]+ [#*.-] ")
@@ -26,7 +30,10 @@ _libc: ctypes.CDLL | None = ctypes.CDLL(None) if os.uname().sysname == "Linux" e
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One process of a stack. It is ready once `ready_file` exists or `probe` says so."""
+    """One process of a stack. It is ready once `ready_file` exists or `probe` says so.
+
+    `behind`: it works while customers wait for nobody, so on a busy machine others go first.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -34,6 +41,7 @@ class Part:
     probe: Callable[[], bool] | None = None
     ready_file: Path | None = None
     ports: tuple[int, ...] = ()
+    behind: bool = False
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -50,7 +58,7 @@ def import_path() -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join([here, *(path for path in others if path != here)])}
 
 
-def die_with_parent(how: signal.Signals) -> Callable[[], None]:
+def die_with_parent(how: signal.Signals, *, behind: bool = False) -> Callable[[], None]:
     """What a child runs before its program, so that even `kill -9` of the parent ends it (Linux).
 
     The kernel watches the thread that started the child: start children in a thread that stays.
@@ -58,6 +66,8 @@ def die_with_parent(how: signal.Signals) -> Callable[[], None]:
     parent = os.getpid()
 
     def ask_the_kernel() -> None:
+        if behind:
+            os.nice(BEHIND_BY)
         if _libc is not None:
             _libc.prctl(_PR_SET_PDEATHSIG, int(how))
             if os.getppid() != parent:  # it died before the kernel knew
@@ -97,7 +107,7 @@ class Child:
                     stderr=subprocess.STDOUT,
                     env=dict(self.part.environment) or None,
                     start_new_session=True,
-                    preexec_fn=die_with_parent(signal.SIGKILL),
+                    preexec_fn=die_with_parent(signal.SIGKILL, behind=self.part.behind),
                 )
         except (OSError, subprocess.SubprocessError) as error:
             reason = getattr(error, "strerror", None) or error

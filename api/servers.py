@@ -42,6 +42,7 @@ def own_parts(settings: Settings) -> list[Part]:
             probe=probe,
             ready_file=ready_file,
             ports=() if ready_file else (settings.api_port,),
+            behind=name != "api",
             environment=environment,
         )
 
@@ -113,6 +114,7 @@ def temporal(settings: Settings) -> Part:
         log=settings.data_dir / "logs" / "temporal.log",
         probe=lambda: temporal_answers(settings) and not is_free(ports[1]),
         ports=ports,
+        behind=True,
         environment=_without_temporal_variables(),
     )
 

@@ -68,6 +68,7 @@ class JourneyStack:
             command=command,
             log=self.yard.folder / f"{name}.log",
             ready_file=ready,
+            behind=True,
             environment=self._environment(),
         )
         self.pids[name] = self.yard.start(part)

@@ -113,9 +113,10 @@ async def _measure(
             say("histories, without hurry")
             events = await unhurried.events_per_step(walkers)
             rounds = [await _round(stack, walkers, effort.pace, n) for n in range(effort.rounds)]
-        alone, beside = await _campaign(stack, bundle, api, effort)
         async with open_walkers(stack, bundle, THINK_SECONDS) as walkers:
             alive, dead, pace = await _crowd(stack, walkers, api, effort, rounds)
+        stack.start_worker()
+        alone, beside = await _campaign(stack, bundle, api, effort)
     return journey_report.put_together(
         events=events,
         rounds=rounds,

@@ -15,7 +15,7 @@ from redis import Redis
 
 from api import servers
 from api.ports import with_free_ports
-from api.processes import Child, Part
+from api.processes import BEHIND_BY, Child, Part
 from api.running import redis_of, running_stack
 from api.settings import Settings, load_settings, site
 from api.watch import Watched
@@ -282,6 +282,18 @@ def test_what_dies_at_once_is_started_later_each_time(tmp_path: Path) -> None:
     watched = Watched(child)
     assert within(10, lambda: tended(watched, said) >= 3)
     assert [line.rpartition(" in ")[2] for line in said[:3]] == ["0.2 s", "0.4 s", "0.8 s"]
+
+
+def test_who_works_behind_lets_others_go_first(tmp_path: Path) -> None:
+    sleeps = (sys.executable, "-c", "import time; time.sleep(60)")
+    child = Child(Part(name="worker", command=sleeps, log=tmp_path / "log", behind=True))
+    child.start()
+    try:
+        mine = os.getpriority(os.PRIO_PROCESS, 0)
+        assert os.getpriority(os.PRIO_PROCESS, child.pid or 0) == min(mine + BEHIND_BY, 19)
+    finally:
+        child.ask_to_stop()
+        child.end(5)
 
 
 def tended(watched: Watched, said: list[str]) -> int:
