@@ -20,9 +20,12 @@ from engine.errors import LiveStateUnavailable, RequestIdReused
 from engine.ledger import Ledger, earlier, keys, live
 from engine.ledger.circles import scopes
 from engine.ledger.clock import milliseconds
+from engine.ledger.encoded import encode_session
 from engine.ledger.in_step import InStep
 from engine.ledger.patience import Breaker
 from engine.ledger.ports import FeatureReader
+from engine.ledger.script import run, unavailable
+from engine.ledger.state import LiveState
 from engine.ledger.units import Taker
 from engine.ledger.volumes import Counts
 from engine.ledger.wire import Command
@@ -110,7 +113,7 @@ class Attempt:
         command = ("SET", name, self.ask.digest, "NX", "GET", "PX", self._keep())
         (kept,) = await self._call(command)
         if isinstance(kept, RedisError):
-            raise live.unavailable(kept)
+            raise unavailable(kept)
         if kept is not None and kept.decode() != self.ask.digest:
             raise RequestIdReused(
                 f"request_id {self.ask.request_id!r} was used with another body: repeat that body,"
@@ -134,7 +137,7 @@ class Attempt:
                 raise LiveStateUnavailable("another call with this request_id does not finish")
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def _stored_or_new(self, state: live.LiveState, row: FeatureRow) -> Decision:
+    async def _stored_or_new(self, state: LiveState, row: FeatureRow) -> Decision:
         decision_id = (state.stored or b"")[1:].decode()
         kept = await earlier.stored_decision(self.ledger, decision_id)
         if kept is not None and earlier.still_legal(
@@ -152,7 +155,7 @@ class Attempt:
         return await self._compute(*await self._read(claim=False))
 
     async def _compute(
-        self, state: live.LiveState, row: FeatureRow, instead_of: bytes | None = None
+        self, state: LiveState, row: FeatureRow, instead_of: bytes | None = None
     ) -> Decision:
         for _ in range(_ATTEMPTS):
             if state.circles and self._wanted.scopes:
@@ -179,7 +182,7 @@ class Attempt:
         )
 
     async def _decided(
-        self, request: Request, state: live.LiveState, row: FeatureRow
+        self, request: Request, state: LiveState, row: FeatureRow
     ) -> tuple[Snapshot, Decision]:
         """A decision, and again where it looked at a volume whose count was old and is another."""
         snapshot = self._snapshot(request, state, row)
@@ -219,7 +222,7 @@ class Attempt:
     def _request(self, superseded: bool = False) -> Request:
         return request_of(self.ask, self.ask.at or self.ledger.clock.now(), superseded)
 
-    def _snapshot(self, request: Request, state: live.LiveState, row: FeatureRow) -> Snapshot:
+    def _snapshot(self, request: Request, state: LiveState, row: FeatureRow) -> Snapshot:
         if not self.bundle.volumes:
             return state.snapshot(request.customer, row)
         standing = volumes.standing_buckets(self.bundle, request.now)
@@ -227,7 +230,7 @@ class Attempt:
         known = self.ledger.volumes.known(standing)
         return state.snapshot(request.customer, row, known, reserved)
 
-    async def _with_circles(self, state: live.LiveState) -> live.LiveState:
+    async def _with_circles(self, state: LiveState) -> LiveState:
         """The state with the contacts of account and household, where the bundle counts those."""
         seconds = self._breaker.patience(self._deadline_seconds)
         reading = live.with_circles(
@@ -239,14 +242,14 @@ class Attempt:
         seconds = self._breaker.patience(self._deadline_seconds)
         return await self._watched(self.ledger.volumes.counted(buckets, seconds))
 
-    async def _read(self, claim: bool) -> tuple[live.LiveState, FeatureRow]:
+    async def _read(self, claim: bool) -> tuple[LiveState, FeatureRow]:
         started = time.perf_counter()
         try:
             return await self._read_once(claim)
         finally:
             self._timings.read += time.perf_counter() - started
 
-    async def _read_once(self, claim: bool) -> tuple[live.LiveState, FeatureRow]:
+    async def _read_once(self, claim: bool) -> tuple[LiveState, FeatureRow]:
         """State and features, and what volumes need to be counted again, in one round trip."""
         ask, seconds = self.ask, self._breaker.patience(self._deadline_seconds)
         more, due = [self.reader.command(ask.customer)], self._due()
@@ -277,7 +280,7 @@ class Attempt:
             raise row
         return self.reader.decode(row)
 
-    async def _without_features(self, state: live.LiveState, error: Exception) -> live.LiveState:
+    async def _without_features(self, state: LiveState, error: Exception) -> LiveState:
         """The state with what was offered last: all that can be said without features."""
         unread = f"the features could not be read: {error}"
         placements = frozenset(one.name for one in self.ask.placements)
@@ -288,7 +291,7 @@ class Attempt:
 
     def _binding(
         self,
-        state: live.LiveState,
+        state: LiveState,
         request: Request,
         snapshot: Snapshot,
         decision: Decision,
@@ -315,7 +318,7 @@ class Attempt:
 
     async def _take(
         self, snapshot: Snapshot, decision: Decision, binding: Binding
-    ) -> live.LiveState | None:
+    ) -> LiveState | None:
         """Commits; what it takes out of volumes is journalled before, and given back if refused."""
         kept, by = self.ledger.volumes, decision.decision_id
         mine = snapshot.customer
@@ -336,18 +339,16 @@ class Attempt:
             kept.be_sure(mine, anew)
         return refused
 
-    async def _commit(
-        self, names: Sequence[str], arguments: Sequence[Any]
-    ) -> live.LiveState | None:
+    async def _commit(self, names: Sequence[str], arguments: Sequence[Any]) -> LiveState | None:
         """Nothing once the decision is binding, or the state as it is by now."""
         left = max(self._end - time.perf_counter(), 10 * _LEAST_SECONDS)
         seconds = self._breaker.patience(min(left, _PATIENCE_SECONDS))
-        call = live.run(self.ledger.wire, live.COMMIT, names, arguments, seconds=seconds)
+        call = run(self.ledger.wire, live.COMMIT, names, arguments, seconds=seconds)
         (reply,) = await self._watched(call)
         return None if reply == 1 else await live.state_of(self.ledger.wire, reply, self._oldest)
 
     def _units(
-        self, state: live.LiveState, snapshot: Snapshot, decision: Decision
+        self, state: LiveState, snapshot: Snapshot, decision: Decision
     ) -> tuple[Sequence[str], bytes]:
         """What the decision takes, and what the live state need not show any more."""
         over = [one for one in state.reserved if one not in snapshot.reserved]
@@ -363,7 +364,7 @@ class Attempt:
             return b""
         if not self.bundle.channels[request.channel].in_page:
             return b""
-        return live.encode_session(visits.after(request, snapshot.session, self.bundle))
+        return encode_session(visits.after(request, snapshot.session, self.bundle))
 
     async def _call(self, command: Command) -> list[Any]:
         seconds = self._breaker.patience(self._deadline_seconds)

@@ -22,6 +22,7 @@ from engine.ledger.arrivals import histories
 from engine.ledger.clock import milliseconds
 from engine.ledger.consents import latest_consents
 from engine.ledger.memberships import all_circles, latest_memberships
+from engine.ledger.script import unavailable
 from engine.types import Contact, Event, Hold, JourneyState
 from feature_store.online import Row, write_rows
 from feature_store.push import HISTORY, changed_view, pushed
@@ -52,7 +53,7 @@ async def reconciled(ledger: Ledger) -> bool:
     try:
         return bool(await cast(Awaitable[Any], ledger.redis.exists(keys.MARKER)))
     except (RedisError, OSError) as error:
-        raise live.unavailable(error) from error
+        raise unavailable(error) from error
 
 
 async def rebuild(
@@ -67,7 +68,7 @@ async def rebuild(
     try:
         return await _rebuild(ledger, client, bundle, progress)
     except (RedisError, OSError) as error:
-        raise live.unavailable(error) from error
+        raise unavailable(error) from error
 
 
 async def _rebuild(ledger: Ledger, client: Client, bundle: Bundle, progress: Progress) -> Rebuilt:

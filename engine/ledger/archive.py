@@ -18,6 +18,7 @@ from sqlalchemy import delete, select
 
 from engine.errors import Unavailable
 from engine.ledger import ids, keys, live, tables
+from engine.ledger.script import unavailable
 
 if TYPE_CHECKING:
     from engine.ledger.ledger import Ledger
@@ -49,7 +50,7 @@ async def find(ledger: Ledger, decision_id: str) -> bytes | None:
         return bytes(spooled)
     archived = await asyncio.to_thread(_in_files, ledger.site.archive, decision_id)
     if archived is None and trouble is not None:
-        raise live.unavailable(trouble) from trouble
+        raise unavailable(trouble) from trouble
     return archived
 
 
@@ -128,7 +129,7 @@ async def unarchived(redis_url: str) -> int:
     try:
         return int(await client.xlen(keys.DECISIONS))
     except (RedisError, OSError) as error:
-        raise live.unavailable(error) from error
+        raise unavailable(error) from error
     finally:
         await live.close(client)
 

@@ -9,8 +9,8 @@ from engine.catalog import Bundle
 from engine.consent import consented
 from engine.errors import LiveStateUnavailable, Unavailable, UnknownDecision
 from engine.holds import covering, in_force
-from engine.ledger import live
 from engine.ledger.ledger import Ledger
+from engine.ledger.state import LiveState
 from engine.record import Seal, decision_of, seal_of
 from engine.shelf import shelf
 from engine.types import Decision, Offer, Remembered
@@ -18,7 +18,7 @@ from engine.types import Decision, Offer, Remembered
 
 async def remembered(
     ledger: Ledger,
-    state: live.LiveState,
+    state: LiveState,
     bundle: Bundle,
     channel: str,
     placements: frozenset[str],
@@ -72,7 +72,7 @@ async def stored_decision(ledger: Ledger, decision_id: str) -> Decision | None:
 
 
 def still_legal(
-    decision: Decision, state: live.LiveState, bundle: Bundle, channel: str, now: datetime
+    decision: Decision, state: LiveState, bundle: Bundle, channel: str, now: datetime
 ) -> bool:
     """Whether each offer of a stored answer may still be shown: known, not stopped, not held,
     consented, and what it took out of volumes is still kept.

@@ -11,8 +11,9 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection, case, func, select
 
 from engine.catalog import Exploration
-from engine.ledger import keys, live, tables
+from engine.ledger import keys, tables
 from engine.ledger.journal import Journal
+from engine.ledger.script import unavailable
 
 POSITIVE = frozenset({"accept", "convert"})
 """The outcomes that say yes; an offer that has both said yes once."""
@@ -41,7 +42,7 @@ async def count(client: redis.Redis, action: str, channel: str, kind: str) -> No
     try:
         await cast(Awaitable[int], call)
     except (RedisError, OSError) as error:
-        raise live.unavailable(error) from error
+        raise unavailable(error) from error
 
 
 async def count_again(journal: Journal, client: redis.Redis) -> None:
@@ -54,7 +55,7 @@ async def count_again(journal: Journal, client: redis.Redis) -> None:
                 pipe.hset(keys.EVIDENCE, mapping=cast(dict[str | bytes, Any], counts))
             await pipe.execute()
     except (RedisError, OSError) as error:
-        raise live.unavailable(error) from error
+        raise unavailable(error) from error
 
 
 def _all(connection: Connection) -> dict[str, int]:
@@ -97,7 +98,7 @@ class EvidenceCounts:
         try:
             found = await cast(Awaitable[dict[bytes, bytes]], self._redis.hgetall(keys.EVIDENCE))
         except (RedisError, OSError) as error:
-            raise live.unavailable(error) from error
+            raise unavailable(error) from error
         counts = {name.decode(): int(number) for name, number in found.items()}
         if counts != self._counts:
             self._counts, self._told = counts, {}

@@ -20,10 +20,12 @@ from engine.ledger import archive, contacts, evidence, facts, ids, keys, live, t
 from engine.ledger.clock import Clock, milliseconds
 from engine.ledger.consents import Consent, Recorded, keep_consents, keep_first_consents
 from engine.ledger.customers import Customers
+from engine.ledger.encoded import encode_hold, encode_journey
 from engine.ledger.journal import Journal
 from engine.ledger.memberships import Memberships
 from engine.ledger.outcomes import Outcome, Told, keep_outcome
 from engine.ledger.site import Site
+from engine.ledger.state import LiveState
 from engine.ledger.timeline import Moment, timeline
 from engine.ledger.volumes import Volumes
 from engine.ledger.wire import Wire
@@ -66,7 +68,7 @@ class Ledger:
         """The stack's clock."""
         return self.site.clock
 
-    async def state(self, customer: str) -> live.LiveState:
+    async def state(self, customer: str) -> LiveState:
         """The live state of one customer. Raises LiveStateUnavailable."""
         since = milliseconds(self.clock.now() - contact.LONGEST_WINDOW)
         (state,) = await live.read(self.wire, customer, since)
@@ -95,7 +97,7 @@ class Ledger:
 
     async def enforce_hold(self, customer: str, hold: Hold) -> tuple[str, ...]:
         """Puts a hold that is journalled already in force in Redis."""
-        arguments = (hold.id, live.encode_hold(hold), hold.seq, live.wall_milliseconds())
+        arguments = (hold.id, encode_hold(hold), hold.seq, live.wall_milliseconds())
         covered = await live.PLACE_HOLD(self.redis, [keys.live(customer)], arguments)
         return tuple(message.decode() for message in covered)
 
@@ -313,7 +315,7 @@ class Ledger:
         self, customer: str, journey: JourneyState, *, only_new: bool = False
     ) -> None:
         """Makes a journey's stage part of every snapshot; `only_new`: unless it is there."""
-        arguments = (f"j:{journey.id}", live.encode_journey(journey), int(only_new))
+        arguments = (f"j:{journey.id}", encode_journey(journey), int(only_new))
         await live.SET_FIELD(self.redis, [keys.live(customer)], arguments)
 
     async def drop_journey(self, customer: str, journey_id: str) -> None:

@@ -23,6 +23,8 @@ from engine.ledger.clock import milliseconds
 from engine.ledger.facts import contact_of
 from engine.ledger.ledger import Ledger
 from engine.ledger.ports import FeatureReader
+from engine.ledger.script import Script
+from engine.ledger.state import LiveState
 from engine.ledger.units import Taker
 from engine.moment import Moment, moment
 from engine.shelf import Place, place
@@ -38,7 +40,7 @@ from engine.types import (
 )
 from engine.windows import MILLISECOND
 
-AUTHORISE = live.Script("authorise", "contacts", "circles", "units")
+AUTHORISE = Script("authorise", "contacts", "circles", "units")
 FRESH_SECONDS = 0.5
 """A delivery starts within this time of its authorisation: shorter than an acknowledgement of a
 hold waits for deliveries that were authorised before it (Ledger.let_land).
@@ -78,7 +80,7 @@ class Ground:
     """
 
     bundle: Bundle
-    state: live.LiveState
+    state: LiveState
     row: FeatureRow
     used: Mapping[str, int] = field(default_factory=dict[str, int])
 
@@ -139,9 +141,7 @@ class Gate:
         asked = volumes.buckets(request_of(message), snapshot_of(message, ground), bundle)
         return replace(ground, used=await self._ledger.volumes.counted(asked))
 
-    async def _read_customer(
-        self, customer: str, since: datetime
-    ) -> tuple[live.LiveState, FeatureRow]:
+    async def _read_customer(self, customer: str, since: datetime) -> tuple[LiveState, FeatureRow]:
         wanted = self._reader.command(customer)
         state, row = await live.read(self._ledger.wire, customer, milliseconds(since), wanted)
         return state, self._features(row)
@@ -277,7 +277,7 @@ def snapshot_of(message: Message, ground: Ground) -> Snapshot:
     )
 
 
-def _known(state: live.LiveState, customer: str) -> Snapshot:
+def _known(state: LiveState, customer: str) -> Snapshot:
     """While nothing is reconciled, what is there may only forbid: holds and refused consents."""
     snapshot = state.snapshot(customer)
     if snapshot.reconciled:

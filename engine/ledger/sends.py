@@ -17,16 +17,17 @@ from engine import contact
 from engine.catalog import Bundle
 from engine.channels.delivery import Adapter, DeliveryStatus, Message, Repeat
 from engine.errors import InvalidInput, LiveStateUnavailable, Unavailable
-from engine.ledger import contacts, keys, live, tables
+from engine.ledger import contacts, keys, tables
 from engine.ledger.clock import from_milliseconds, milliseconds
 from engine.ledger.facts import contact_of
 from engine.ledger.journal import insert_new
 from engine.ledger.ledger import Ledger
 from engine.ledger.permission import NOT_RECONCILED, Gate, Verdict
 from engine.ledger.ports import FeatureReader
+from engine.ledger.script import Script
 from engine.types import ContactKind
 
-SETTLE = live.Script("settle", "contacts", "circles")
+SETTLE = Script("settle", "contacts", "circles")
 
 
 class SendStatus(StrEnum):

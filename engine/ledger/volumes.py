@@ -15,17 +15,19 @@ from redis.exceptions import RedisError
 from engine.catalog import Bundle
 from engine.contact import LONGEST_WINDOW
 from engine.errors import LiveStateUnavailable
-from engine.ledger import keys, live, units
+from engine.ledger import keys, units
 from engine.ledger.clock import Clock, milliseconds
+from engine.ledger.encoded import KEPT
 from engine.ledger.journal import Journal
+from engine.ledger.script import Script, unavailable
 from engine.ledger.units import Answered, Freed, Taker, Unit
 from engine.ledger.wire import Command, Wire
 from engine.types import Reservation
 from engine.volumes import EVER, volume_of
 
-USE_UNIT = live.Script("use_unit", "units")
-FREE_UNIT = live.Script("free_unit")
-PUT_BACK_UNIT = live.Script("put_back_unit", "units")
+USE_UNIT = Script("use_unit", "units")
+FREE_UNIT = Script("free_unit")
+PUT_BACK_UNIT = Script("put_back_unit", "units")
 _FRESH_SECONDS = 1.0
 """How old a count may be: the script that takes a unit counts again."""
 _UNDER_WAY_SECONDS = 0.05
@@ -125,7 +127,7 @@ class Volumes:
             found = await self._wire.call(*self.commands(old), seconds=seconds)
             for one in found:
                 if isinstance(one, RedisError):
-                    raise live.unavailable(one)
+                    raise unavailable(one)
             self.learn(old, found)
         counts = {one: self._counts.get(one, _NEVER)[0] for one in buckets}
         return {one: count for one, count in counts.items() if count}
@@ -298,7 +300,7 @@ def _member(customer: str, action: str) -> str:
 
 
 def _field(unit: Unit | Reservation) -> str:
-    return f"{live.KEPT}{unit.bucket}|{unit.action}"
+    return f"{KEPT}{unit.bucket}|{unit.action}"
 
 
 def _score(unit: Unit | Reservation) -> str:

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from engine.errors import HoldOwnedByJourney, LiveStateUnavailable, UnknownHold
-from engine.ledger import Ledger, facts, live
+from engine.ledger import Ledger, facts
+from engine.ledger.encoded import decode_hold, encode_hold
 from engine.ledger.sends import Sender
 from engine.types import Hold, HoldState
 from tests.support.builders import (
@@ -197,4 +198,4 @@ async def test_holds_of_other_customers_are_left_alone(ledger: Ledger) -> None:
 
 def test_a_hold_survives_its_encoding() -> None:
     hold = a_hold(until=NOW + DAY, state=HoldState.ORPHANED)
-    assert live.decode_hold(hold.id, live.encode_hold(hold)) == hold
+    assert decode_hold(hold.id, encode_hold(hold)) == hold

@@ -15,7 +15,8 @@ from sqlalchemy import select
 from engine.catalog import Bundle
 from engine.channels.delivery import DeliveryStatus, Message, Repeat
 from engine.errors import InvalidInput, LiveStateUnavailable, Unavailable
-from engine.ledger import Ledger, keys, live, permission, tables
+from engine.ledger import Ledger, keys, permission, tables
+from engine.ledger.script import unavailable
 from engine.ledger.sends import DeliveryPending, Sender, SendResult, SendStatus
 from engine.types import Contact, ContactKind
 from tests.support.builders import (
@@ -215,7 +216,7 @@ async def test_a_message_waits_for_a_redis_that_is_away(
     sender = a_sender(ledger, channel)
 
     async def away(*_: object, **__: object) -> Any:
-        raise live.unavailable(ConnectionRefusedError("nobody listens"))
+        raise unavailable(ConnectionRefusedError("nobody listens"))
 
     with monkeypatch.context() as patch:
         patch.setattr(getattr(ledger, part), call, away)

@@ -28,7 +28,7 @@ from engine import (
     volumes,
 )
 from engine.ledger import earlier, ledger, live, permission, sends
-from engine.ledger.live import Script
+from engine.ledger.script import Script
 from workflows import rebuild
 
 VARIABLE = "REMOVED_GUARD"

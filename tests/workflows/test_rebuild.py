@@ -17,9 +17,9 @@ from engine.catalog import Scope
 from engine.channels.delivery import DeliveryStatus
 from engine.errors import JourneysUnavailable, LiveStateUnavailable
 from engine.ledger import Ledger, arrivals, keys, live
-from engine.ledger.live import LiveState
 from engine.ledger.outcomes import Outcome
 from engine.ledger.sends import DeliveryPending, Sender
+from engine.ledger.state import LiveState
 from engine.live import Ask
 from engine.types import ContactKind, HoldState, JourneyState
 from feature_store.online import OnlineReader
