@@ -20,6 +20,7 @@ from engine.errors import LiveStateUnavailable, RequestIdReused
 from engine.ledger import Ledger, earlier, keys, live
 from engine.ledger.circles import scopes
 from engine.ledger.clock import milliseconds
+from engine.ledger.counts import Counts
 from engine.ledger.encoded import encode_session
 from engine.ledger.in_step import InStep
 from engine.ledger.patience import Breaker
@@ -27,7 +28,6 @@ from engine.ledger.ports import FeatureReader
 from engine.ledger.script import run, unavailable
 from engine.ledger.state import LiveState
 from engine.ledger.units import Taker
-from engine.ledger.volumes import Counts
 from engine.ledger.wire import Command
 from engine.propensity import Scorer
 from engine.record import record

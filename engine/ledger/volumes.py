@@ -17,6 +17,7 @@ from engine.contact import LONGEST_WINDOW
 from engine.errors import LiveStateUnavailable
 from engine.ledger import keys, units
 from engine.ledger.clock import Clock, milliseconds
+from engine.ledger.counts import NEVER, Counts
 from engine.ledger.encoded import KEPT
 from engine.ledger.journal import Journal
 from engine.ledger.script import Script, unavailable
@@ -32,39 +33,10 @@ _FRESH_SECONDS = 1.0
 """How old a count may be: the script that takes a unit counts again."""
 _UNDER_WAY_SECONDS = 0.05
 """For how long a count that a read renews is left to that read."""
-_NEVER = (0, 0.0)
 _MOST_COUNTED = 10_000
 _LONGEST_SECONDS = LONGEST_WINDOW.total_seconds()
 _BATCH = 1_000
 _UNKNOWN = -1
-
-
-class Counts(dict[str, int]):
-    """How much is used of each volume, as a decision looks it up; what it saw is what it holds.
-
-    `unsure` are the buckets that it asked for and whose count is old, or was never made.
-    """
-
-    def __init__(self, kept: Mapping[str, tuple[int, float]], now: float) -> None:
-        self._kept = kept
-        self._now = now
-        self.unsure: set[str] = set()
-
-    def get(self, bucket: str, default: Any = None, /) -> Any:
-        """The units used of a bucket."""
-        if bucket not in self:
-            used, until = self._kept.get(bucket, _NEVER)
-            if until <= self._now:
-                self.unsure.add(bucket)
-            if not used:
-                return default
-            self[bucket] = used
-        return self[bucket]
-
-    def differs(self, counted: Mapping[str, int]) -> bool:
-        """Whether what was unsure turned out to be another count than the decision saw."""
-        seen = dict(self)
-        return any(seen.get(one, 0) != counted.get(one, 0) for one in self.unsure)
 
 
 class Volumes:
@@ -92,7 +64,7 @@ class Volumes:
         return old
 
     def _old(self, buckets: Iterable[str], now: float) -> list[str]:
-        return [one for one in buckets if self._counts.get(one, _NEVER)[1] <= now]
+        return [one for one in buckets if self._counts.get(one, NEVER)[1] <= now]
 
     def commands(self, buckets: Iterable[str]) -> list[Command]:
         """What counts them in Redis."""
@@ -129,7 +101,7 @@ class Volumes:
                 if isinstance(one, RedisError):
                     raise unavailable(one)
             self.learn(old, found)
-        counts = {one: self._counts.get(one, _NEVER)[0] for one in buckets}
+        counts = {one: self._counts.get(one, NEVER)[0] for one in buckets}
         return {one: count for one, count in counts.items() if count}
 
     def distrust(self) -> None:
