@@ -14,7 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from engine.errors import TactfulError
 from engine.ledger import Ledger, facts, live
 from engine.ledger.archive import archive_stream, compact
-from engine.ledger.ledger import OPERATOR
+from engine.ledger.operators import OPERATOR
 from engine.ledger.site import Site
 from engine.types import Hold, HoldState
 from workflows import search_attributes

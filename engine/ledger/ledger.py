@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
 import orjson
 import redis.asyncio as redis
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from engine import contact
-from engine.errors import HoldOwnedByJourney, UnknownDecision, UnknownHold
+from engine.errors import UnknownDecision
 from engine.holds import in_force
 from engine.ledger import archive, contacts, evidence, facts, ids, keys, live, tables
 from engine.ledger.clock import Clock, milliseconds
@@ -23,6 +23,7 @@ from engine.ledger.customers import Customers
 from engine.ledger.encoded import encode_hold, encode_journey
 from engine.ledger.journal import Journal
 from engine.ledger.memberships import Memberships
+from engine.ledger.operators import OPERATOR, placed_by, to_be_ended
 from engine.ledger.outcomes import Outcome, Told, keep_outcome
 from engine.ledger.site import Site
 from engine.ledger.state import LiveState
@@ -35,7 +36,6 @@ _BATCH = 1_000
 _POLL_SECONDS = 0.02
 _FLIGHT_SECONDS = 0.7
 """How long an acknowledgement waits for messages that were on their way before the hold."""
-OPERATOR = "operator:"
 
 
 @asynccontextmanager
@@ -171,17 +171,7 @@ class Ledger:
         until: datetime | None,
     ) -> str:
         """Places a hold in an operator's name and returns its id."""
-        now = self.clock.now()
-        hold = Hold(
-            id=f"operator:{ids.sortable_id(now)}",
-            purposes=tuple(purposes),
-            tags=tuple(tags),
-            since=now,
-            until=until,
-            because=because,
-            owner=OPERATOR + author,
-            seq=0,
-        )
+        hold = placed_by(author, self.clock.now(), until, purposes, tags, because)
         covered = await self.place_hold(customer, hold)
         await self.let_land(customer, hold, covered)
         return hold.id
@@ -194,14 +184,7 @@ class Ledger:
         Raises UnknownHold, and HoldOwnedByJourney while the owning journey runs.
         """
         held = await self.journal.read(lambda connection: facts.open_holds(connection, [customer]))
-        hold = next((hold for _, hold in held if hold.id == hold_id), None)
-        if hold is None:
-            raise UnknownHold(f"there is no hold {hold_id!r} on this customer")
-        if not hold.owner.startswith(OPERATOR) and hold.state is not HoldState.ORPHANED:
-            raise HoldOwnedByJourney(
-                f"{hold_id} belongs to the running journey {hold.owner}: resolve the case, and the"
-                " journey ends it"
-            )
+        hold = to_be_ended(hold_id, held)
         await self.release_hold(customer, hold_id, hold.seq, OPERATOR + author, because)
 
     # -- consents
@@ -210,27 +193,19 @@ class Ledger:
         self, customer: str, purpose: str, channel: str, granted: bool, source: str, at: datetime
     ) -> None:
         """Records a consent and puts it in force."""
-        await self.set_consents(
-            [
-                Consent(
-                    customer=customer,
-                    purpose=purpose,
-                    channel=channel,
-                    granted=granted,
-                    source=source,
-                    at=at,
-                )
-            ]
+        consent = Consent(
+            customer=customer,
+            purpose=purpose,
+            channel=channel,
+            granted=granted,
+            source=source,
+            at=at,
         )
+        await self.set_consents([consent])
 
     async def set_consents(self, given: Sequence[Consent]) -> None:
         """Records many consents and puts them in force."""
-        for start in range(0, len(given), _BATCH):
-            batch = given[start : start + _BATCH]
-            recorded = await self.journal.write(
-                lambda connection, batch=batch: keep_consents(connection, batch)
-            )
-            await self.enforce_consents(recorded)
+        await self._record_consents(given, keep_consents)
 
     async def set_first_consents(self, given: Sequence[Consent]) -> int:
         """Records those for which nothing is recorded yet and puts them in force; how many.
@@ -238,11 +213,18 @@ class Ledger:
         A customer who withdrew since a table was made keeps that. Raises JournalUnavailable and
         LiveStateUnavailable: repeating is safe then, and a rebuild brings in what is missing.
         """
+        return await self._record_consents(given, keep_first_consents)
+
+    async def _record_consents(
+        self,
+        given: Sequence[Consent],
+        keep: Callable[[Connection, Sequence[Consent]], list[Recorded]],
+    ) -> int:
         new = 0
         for start in range(0, len(given), _BATCH):
             batch = given[start : start + _BATCH]
             recorded = await self.journal.write(
-                lambda connection, batch=batch: keep_first_consents(connection, batch)
+                lambda connection, batch=batch: keep(connection, batch)
             )
             await self.enforce_consents(recorded)
             new += len(recorded)
@@ -259,9 +241,7 @@ class Ledger:
     # -- contacts and outcomes
 
     async def add_contacts(self, found: Sequence[tuple[str, Contact]]) -> None:
-        """Counts journalled contacts, given as (customer, contact), in Redis, each once, for the
-        customer and the circles.
-        """
+        """Counts journalled contacts of customers, each once, for them and for their circles."""
         oldest = milliseconds(self.clock.now() - contact.LONGEST_WINDOW)
         calls = [
             (
@@ -335,9 +315,8 @@ class Ledger:
 
     async def inbox(self, customer: str, limit: int = 100) -> list[dict[str, Any]]:
         """The messages kept for in-app display, latest first."""
-        query = select(tables.inbox.c.message).where(tables.inbox.c.customer == customer)
-        query = query.order_by(tables.inbox.c.at.desc(), tables.inbox.c.message_id.desc()).limit(
-            limit
-        )
+        kept = tables.inbox.c
+        query = select(kept.message).where(kept.customer == customer).limit(limit)
+        query = query.order_by(kept.at.desc(), kept.message_id.desc())
         rows = await self.journal.read(lambda connection: connection.execute(query).scalars().all())
         return [orjson.loads(row) for row in rows]
