@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
 
 import uvloop
-from fastapi import FastAPI, Response
+from fastapi import APIRouter, FastAPI, Response
 from starlette.types import ASGIApp
 
 from api import contract, errors, server
@@ -115,6 +115,12 @@ class Customers(Protocol):
     async def external(self, customers: Sequence[str]) -> Mapping[str, str]: ...
 
 
+class Routes(Protocol):
+    """Some routes of one door."""
+
+    def router(self) -> APIRouter: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What the routes are wired to. `temporal_ui` is the Temporal UI's address of the namespace."""
@@ -168,24 +174,7 @@ def create_app(parts: Parts, decisions: Decisions) -> FastAPI:
     return app
 
 
-def routes_of(
-    parts: Parts, decisions: Decisions
-) -> tuple[
-    Batches
-    | Explanations
-    | OutcomeRoutes
-    | EventRoutes
-    | CustomerRoutes
-    | MembershipRoutes
-    | HoldRoutes
-    | TimelineRoutes
-    | StatusRoutes
-    | JourneyRoutes
-    | InterventionRoutes
-    | SweepRoutes
-    | Readiness,
-    ...,
-]:
+def routes_of(parts: Parts, decisions: Decisions) -> tuple[Routes, ...]:
     """All other routes, each wired to the parts that it needs."""
     customers, bundle, now, metrics = parts.customers, parts.bundle, parts.now, parts.metrics
     return (
