@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 from api.contract import body_schema, reply
 from api.errors import InvalidField
 from api.interventions import Desk, InterventionRequest, key_for, order_of
-from api.journeys import Attention, Days, Line, Visibility, Word, Words
+from api.journeys import Attention, Customers, Days, Line, Visibility, Word, Words
 from api.parsing import CustomerName, read_model
 from api.questions import known_as
 from engine.errors import JourneysUnavailable, TactfulError
@@ -66,12 +66,6 @@ class SweepLine(BaseModel):
     code: str | None = None
     because: str | None = None
     counts: SweepCounts | None = None
-
-
-class Resolves(Protocol):
-    """Knows customers by their names outside."""
-
-    async def resolve(self, name: str | tuple[str, str]) -> str: ...
 
 
 class Sweep:
@@ -133,7 +127,7 @@ class SweepRoutes:
 
     desk: Desk
     visibility: Visibility
-    customers: Resolves
+    customers: Customers
     now: Callable[[], datetime]
 
     async def intervene(self, request: Request) -> Response:
