@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
 
-from api.options import AsJson, DataDir
+from api.options import AsJson, DataDir, minutes, tell
 
 holds_app = typer.Typer(
     help="List holds, above all those that nobody looks after any more; end one.",
@@ -42,18 +41,14 @@ def list_holds(
 
     query = {"limit": str(limit)} | ({"state": "orphaned"} if orphaned else {})
     answer = call(load_settings({"data_dir": data_dir}), "GET", "/v1/holds", query=query)
-    if as_json:
-        typer.echo(json.dumps(answer))
-        return
-    for line in hold_lines(answer):
-        typer.echo(line)
+    tell(answer, as_json, hold_lines)
 
 
 def hold_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     """Holds for people, and below them what to do."""
     for hold in answer["holds"]:
         what = ", ".join((*hold["purposes"], *hold["tags"]))
-        until = f" until {hold['until'][:16].replace('T', ' ')}" if hold["until"] else ""
+        until = f" until {minutes(hold['until'])}" if hold["until"] else ""
         yield f"{hold['state']:<9} {hold['id']} of {hold['customer']}: no {what}{until}"
         yield f"{'':<9} {hold['because']}, owner {hold['owner']}"
     shown, total = len(answer["holds"]), answer["total"]

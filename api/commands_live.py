@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.options import AsJson, DataDir
+from api.options import AsJson, DataDir, tell
 from engine.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def decide(
         return _decide_all(settings, file, request, as_json)
     request["customer"] = customer
     answer = call(settings, "POST", "/v1/decisions", json=request)
-    _print(answer, as_json, decision_lines)
+    tell(answer, as_json, decision_lines)
 
 
 def _decide_all(settings: Settings, file: Path, usual: Mapping[str, object], as_json: bool) -> None:
@@ -145,16 +145,6 @@ def _candidate_lines(candidate: Mapping[str, Any]) -> Iterator[str]:
             stage=Stage(told["stage"]), rule=told["rule"], detail=told["detail"], until=until
         )
         yield f"         {drop_in_words(drop)}"
-
-
-def _print(answer: Any, as_json: bool, lines: Callable[[Any], Iterator[str]]) -> None:
-    import json
-
-    if as_json:
-        typer.echo(json.dumps(answer))
-        return
-    for line in lines(answer):
-        typer.echo(line)
 
 
 def _say(line: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
 
-from api.options import AsJson, DataDir
+from api.options import AsJson, DataDir, minutes, tell
 
 journeys_app = typer.Typer(
     help="List journeys: stage, owner, what is awaited. Intervene in them. Draw their maps.",
@@ -67,7 +67,7 @@ def list_journeys(
     if is_open is not None:
         query["open"] = str(is_open).lower()
     answer = call(load_settings({"data_dir": data_dir}), "GET", "/v1/journeys", query=query)
-    _print(answer, as_json, journey_lines)
+    tell(answer, as_json, journey_lines)
     if view and not as_json:
         typer.echo(f"The same in the Temporal UI: {answer['temporal_ui']}")
 
@@ -97,7 +97,7 @@ def awaited(journey: Mapping[str, Any], before: str = "") -> str:
     """What a journey waits for and until when; nothing if it does not wait."""
     if not journey["waiting_for"]:
         return ""
-    until = f" until {_minutes(journey['due'])}" if journey["due"] else ""
+    until = f" until {minutes(journey['due'])}" if journey["due"] else ""
     return f"{before}waits for {journey['waiting_for']}{until}"
 
 
@@ -117,7 +117,7 @@ def show(
     from api.settings import load_settings
 
     path = f"/v1/journeys/{quote(journey, safe='')}"
-    _print(call(load_settings({"data_dir": data_dir}), "GET", path), as_json, shown_lines)
+    tell(call(load_settings({"data_dir": data_dir}), "GET", path), as_json, shown_lines)
 
 
 def shown_lines(journey: Mapping[str, Any]) -> Iterator[str]:
@@ -128,7 +128,7 @@ def shown_lines(journey: Mapping[str, Any]) -> Iterator[str]:
     for milestone in journey["milestones"]:
         reached = milestone["reached"]
         mark, when = ("x", reached) if reached else (" ", milestone["due"])
-        yield f"  [{mark}] {milestone['name']}, {'' if reached else 'by '}{_minutes(when)}" + (
+        yield f"  [{mark}] {milestone['name']}, {'' if reached else 'by '}{minutes(when)}" + (
             "" if reached else f", owner {milestone['owner']}"
         )
     for event in journey["aside"]:
@@ -147,17 +147,3 @@ def standing_lines(journey: Mapping[str, Any]) -> Iterator[str]:
     if task := journey["task"]:
         choices = ", ".join(task["choices"])
         yield f"  asks {task['owner']}: {task['question']} ({choices}; else {task['default']})"
-
-
-def _minutes(time: str) -> str:
-    return time[:16].replace("T", " ")
-
-
-def _print(answer: Any, as_json: bool, lines: Callable[[Mapping[str, Any]], Iterator[str]]) -> None:
-    import json
-
-    if as_json:
-        typer.echo(json.dumps(answer))
-        return
-    for line in lines(answer):
-        typer.echo(line)

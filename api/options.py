@@ -1,9 +1,11 @@
-"""Options that several commands share."""
+"""What several commands share: options, and how an answer is told."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -45,3 +47,21 @@ Webhook = Annotated[
     typer.Option("--webhook", metavar="URL", help="All outbound channels deliver there."),
 ]
 ReadyFile = Annotated[Path | None, typer.Option("--ready-file", hidden=True)]
+
+
+def tell(answer: Any, as_json: bool, lines: Callable[[Mapping[str, Any]], Iterable[str]]) -> None:
+    """An answer of the stack: as it came for programs, in lines for people."""
+    if as_json:
+        typer.echo(json.dumps(answer))
+        return
+    for line in lines(answer):
+        typer.echo(line)
+
+
+def minutes(time: str) -> str:
+    """A time of an answer, for people.
+
+    >>> minutes("2026-11-30T09:00:12+00:00")
+    '2026-11-30 09:00'
+    """
+    return time[:16].replace("T", " ")
