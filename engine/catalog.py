@@ -334,7 +334,8 @@ class Influencer:
 class Exploration:
     """How much is left to chance, and logged. The defaults leave nothing to it.
 
-    `smoothing_evidence`: how many answers the prior counts as, against the model's evidence.
+    `smoothing_evidence`: how many answers the prior counts as, against an action's own answers and
+    those that the model learned from; 0: the model is taken at its word.
     `thompson`: P is drawn from Beta(p n, (1 - p) n), n being the evidence and the smoothing's; what
     is new is drawn as widely as its mean allows. Thresholds look at P before it is drawn.
     `control_percent`: the share of customers who see allowed actions in random order, another share

@@ -206,7 +206,7 @@ def _percents(levers: Mapping[str, float]) -> Iterator[str]:
 
 def _chance(one: Candidate, scores: Scores) -> str:
     if one.model is None:
-        return f"The propensity of {one.action} is its prior: no model could say."
+        return _by_answers(one, scores)
     name = "acceptance"
     model = f"the model {name} ({scores.models[name][:19]})" if name in scores.models else "a model"
     said = f"The propensity of {one.action} comes from {model}, which said {_short(one.model)}"
@@ -215,6 +215,18 @@ def _chance(one: Candidate, scores: Scores) -> str:
     if one.propensity not in (None, one.smoothed):
         said += f"; drawn by chance from that: {_short(one.propensity or 0.0)}"
     return f"{said}."
+
+
+def _by_answers(one: Candidate, scores: Scores) -> str:
+    counted = dict(zip(scores.scored, scores.evidence, strict=False)).get(one.action, ())
+    if not any(counted[:2]) or one.smoothed is None:
+        return f"The propensity of {one.action} is its prior: no model could say."
+    yes, no = counted[:2]
+    said = f"The propensity of {one.action} comes from its prior and {yes + no} answers, {yes} of"
+    said += f" them yes: {_short(one.smoothed)}"
+    if one.propensity not in (None, one.smoothed):
+        said += f"; drawn by chance from that: {_short(one.propensity or 0.0)}"
+    return f"{said}. No model could say."
 
 
 def _consequences(decision: Decision, bundle: Bundle | None) -> Iterator[str]:

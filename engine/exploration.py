@@ -17,7 +17,7 @@ from engine.moment import Moment
 from engine.odds import Contender
 from engine.propensity import DECIMALS
 from engine.shelf import Place
-from engine.types import Arm, Drop, Request, Stage
+from engine.types import Answers, Arm, Drop, Request, Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Chance:
     model: float | None
     smoothed: float
     final: float
-    evidence: tuple[int, int] | None = None
+    evidence: Answers | None = None
     strength: float = 0.0
 
 
@@ -48,7 +48,7 @@ def arm_of(request: Request, exploration: Exploration) -> Arm:
 def chance(
     action: Action,
     score: float | None,
-    evidence: tuple[int, int] | None,
+    evidence: Answers | None,
     request: Request,
     exploration: Exploration,
     arm: Arm,
@@ -59,7 +59,9 @@ def chance(
     if arm is Arm.CONTROL:
         final = round(next(_dice("control", str(request.seed), action.name)), DECIMALS)
     elif exploration.thompson and _SURE < known < 1 - _SURE:
-        strength = strength_of(known, sum(evidence or ()) + exploration.smoothing_evidence)
+        strength = strength_of(
+            known, sum(evidence[:2] if evidence else ()) + exploration.smoothing_evidence
+        )
         final = round(_drawn(known, strength, request.seed, action.name), DECIMALS)
     else:
         final = known
@@ -80,19 +82,46 @@ def by_prior(action: Action) -> Chance:
 def _known(
     action: Action,
     score: float | None,
-    evidence: tuple[int, int] | None,
+    evidence: Answers | None,
     exploration: Exploration,
 ) -> float:
-    """P before anything is drawn: without a score the prior, without a count of answers the score.
+    """P before anything is drawn.
 
-    What nobody counts can't be smoothed: the model is taken at its word.
+    What nobody counts can't be smoothed: there the model is taken at its word, and so is the prior.
     """
-    if score is None:
-        return round(action.prior, DECIMALS)
+    prior, counts = action.prior, exploration.smoothing_evidence
     if evidence is None:
-        return round(score, DECIMALS)
-    prior_counts = exploration.smoothing_evidence
-    return round(smoothed(score, action.prior, prior_counts, sum(evidence)), DECIMALS)
+        return round(prior if score is None else score, DECIMALS)
+    if score is None and exploration.thompson and not counts and _SURE < prior < 1 - _SURE:
+        counts = strength_of(prior, 0)  # else it would be drawn ever nearer to what nobody learned
+    return round(adapted(score, prior, counts, evidence), DECIMALS)
+
+
+def adapted(score: float | None, prior: float, prior_counts: float, answers: Answers) -> float:
+    """P by what is known: the answers at once, the model by how many of them it learned from.
+
+    >>> adapted(None, 0.3, 50, (0, 0)), adapted(None, 0.3, 50, (30, 20))
+    (0.3, 0.45)
+    >>> [round(adapted(0.1, 0.3, 50, (30, 20, e)), 6) for e in (0, 50, 5_000)]
+    [0.441176, 0.272277, 0.103445]
+    """
+    counted = posterior(prior, prior_counts, answers)
+    if score is None:
+        return counted
+    learned = answers[2] if len(answers) > 2 else sum(answers)
+    return smoothed(score, counted, prior_counts, learned)
+
+
+def posterior(prior: float, prior_counts: float, answers: Answers) -> float:
+    """(s p0 + yes) / (s + yes + no): the mean of a Beta that began with the prior as s answers.
+
+    >>> posterior(0.3, 50, (0, 0)), posterior(0.3, 50, (30, 20)), posterior(0.3, 0, (30, 20))
+    (0.3, 0.45, 0.3)
+    """
+    if not prior_counts:
+        return prior
+    yes, no, *_ = answers
+    return (prior_counts * prior + yes) / (prior_counts + yes + no)
 
 
 def smoothed(model: float, prior: float, prior_counts: float, evidence: float) -> float:
@@ -123,7 +152,7 @@ def strength_of(mean: float, counted: float) -> float:
 
 def immature(
     place: Place,
-    evidence: tuple[int, int] | None,
+    evidence: Answers | None,
     request: Request,
     moment: Moment,
 ) -> Drop | None:

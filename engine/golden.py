@@ -8,7 +8,18 @@ from datetime import UTC, datetime, tzinfo
 
 from engine.catalog import Action
 from engine.logic import Lookup
-from engine.types import Arm, Decision, Drop, Level, Request, Scalar, Scores, Snapshot, Stage
+from engine.types import (
+    Answers,
+    Arm,
+    Decision,
+    Drop,
+    Level,
+    Request,
+    Scalar,
+    Scores,
+    Snapshot,
+    Stage,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +32,7 @@ class Said:
 
     customer: Mapping[str, float] = field(default_factory=dict[str, float])
     acceptance: Mapping[str, float] = field(default_factory=dict[str, float])
-    evidence: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    evidence: Mapping[str, Answers] = field(default_factory=dict[str, Answers])
     scored: int | None = None
     missing: tuple[str, ...] = ()
 

@@ -20,7 +20,7 @@ from engine.outcome import Outcome
 from engine.placing import Filled, Ordered
 from engine.plan import Plan, Row, plan, row
 from engine.propensity import DECIMALS
-from engine.types import Arm, Level, Scores
+from engine.types import Answers, Arm, Level, Scores
 from engine.volumes import boosts
 
 _SCALE = 10.0**DECIMALS
@@ -64,7 +64,7 @@ class Kernel:
         self.final: Sequence[float] = ()
         self.priorities: Sequence[float] = ()
         self._chances: Sequence[Chance] = ()
-        self._evidence: Sequence[tuple[int, int]] = ()
+        self._evidence: Sequence[Answers] = ()
         self.drops, self._weights, self._values = self.plan.sift(names.__getitem__, names.get)
 
     def weigh(self) -> list[tuple[Action, str]]:
@@ -260,12 +260,12 @@ class Kernel:
         priors, places, counts = self.plan.priors, self._places, terms.smoothing_evidence
         counted, known = len(evidence), list[float]()
         for number, score in enumerate(self.models):
-            if score is None:
+            if counts and number < counted:
+                prior = places[self.rows[number][2]].action.prior
+                score = exploration.adapted(score, prior, counts, evidence[number])
+            elif score is None:
                 known.append(priors[self.rows[number][2]])
                 continue
-            if counts and number < counted:
-                prior, seen = places[self.rows[number][2]].action.prior, sum(evidence[number])
-                score = exploration.smoothed(score, prior, counts, seen)
             known.append(rounded(score) if score.__class__ is float else round(score, DECIMALS))
         self.final = self.smoothed = known
 

@@ -277,6 +277,11 @@ class Drop:
     until: datetime | None = None
 
 
+Answers = tuple[int, ...]
+"""Positive and negative answers to an action on a channel, and how many the model learned from: of
+two numbers all."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
     """What the models said, rounded to 9 decimals; recorded, and given again at replay.
@@ -284,13 +289,13 @@ class Scores:
     `customer` holds scores of the customer alone (`churn`); `acceptance` one propensity per
     (action, channel) asked for, in order, None where no model could say; where it is shorter than
     what was asked for, the deadline cut in. `scored` names the actions that were asked for.
-    `evidence` is what each was learned from, as positive and negative answers; empty where nothing
-    counts them. `models` maps a model's name to its artefact hash, `because` says what was missing.
+    `evidence` is how each was answered so far; empty where nothing counts that. `models` maps a
+    model's name to its artefact hash, `because` says what was missing.
     """
 
     customer: Mapping[str, float] = field(default_factory=dict[str, float])
     acceptance: tuple[float | None, ...] = ()
-    evidence: tuple[tuple[int, int], ...] = ()
+    evidence: tuple[Answers, ...] = ()
     scored: tuple[str, ...] = ()
     models: Mapping[str, str] = field(default_factory=dict[str, str])
     backend: str = "none"

@@ -32,7 +32,8 @@ class Golden:
 class Artefact:
     """One model. `window` is the span of event times it learned from, `rows` how many.
 
-    `vocabulary` lists what the model knows by name (actions, channels). `model` is LightGBM text.
+    `vocabulary` lists what the model knows by name (actions, channels), `learned` from how many
+    answers it knows each `action|channel`. `model` is LightGBM text.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Artefact:
     classes: tuple[str, ...] = ("False", "True")
     metrics: Mapping[str, float] = field(default_factory=dict[str, float])
     vocabulary: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    learned: Mapping[str, int] | None = None
 
     def facts(self) -> bytes:
         """Everything but the model's text, as canonical JSON: the file `artefact.json`."""
@@ -63,6 +65,7 @@ class Artefact:
             "rows": self.rows,
             "metrics": self.metrics,
             "vocabulary": self.vocabulary,
+            "learned": self.learned,
         }
         return json.dumps(facts, sort_keys=True, indent=1, allow_nan=False).encode() + b"\n"
 
@@ -116,6 +119,7 @@ def _artefact(raw: dict[str, Any], model: str) -> Artefact:
         rows=int(raw["rows"]),
         metrics={name: float(value) for name, value in raw["metrics"].items()},
         vocabulary={name: tuple(known) for name, known in raw["vocabulary"].items()},
+        learned=raw.get("learned"),
     )
 
 

@@ -15,6 +15,7 @@ from models.artefact import Artefact, Golden, golden_row
 from models.calibrate import Calibration, best, fit_slope, softmax
 from models.encoding import ColumnKind, Matrix
 from models.frames import Examples
+from models.inputs import ACTION, CHANNEL, answers_key
 from models.metrics import Labels, Metrics, binary, several
 
 MOST_ROUNDS = 800
@@ -94,7 +95,22 @@ def fit(
         rows=len(examples.rows),
         metrics=_plain(judge(examples, probabilities(calibration, chosen.raw))),
         vocabulary=provenance.vocabulary,
+        learned=_learned(examples),
     )
+
+
+def _learned(examples: Examples) -> Mapping[str, int] | None:
+    """How many of the examples are of each action on each channel; None where none is of any."""
+    place = {column.name: at for at, column in enumerate(examples.columns)}
+    if not {ACTION, CHANNEL} <= place.keys():
+        return None
+    told = examples.rows[:, [place[ACTION], place[CHANNEL]]]
+    codes, counts = np.unique(told[~np.isnan(told).any(axis=1)], axis=0, return_counts=True)
+    actions, channels = (examples.columns[place[name]].categories for name in (ACTION, CHANNEL))
+    return {
+        answers_key(actions[int(action)], channels[int(channel)]): int(count)
+        for (action, channel), count in zip(codes.tolist(), counts.tolist(), strict=True)
+    }
 
 
 def probabilities(calibration: Calibration, raw: Matrix) -> Matrix:

@@ -20,3 +20,8 @@ PAIR = (PURPOSE, GROUP, ACTION, CHANNEL)
 def pair_values(action: Action, channel: str) -> Mapping[str, str]:
     """The inputs that describe an action on a channel."""
     return {PURPOSE: action.purpose, GROUP: action.group, ACTION: action.name, CHANNEL: channel}
+
+
+def answers_key(action: str, channel: str) -> str:
+    """Under which an artefact counts the answers that it learned from."""
+    return f"{action}|{channel}"

@@ -10,7 +10,7 @@ from engine.errors import InvalidModel
 from engine.frozen import maker
 from engine.ledger.evidence import EvidenceCounts
 from engine.ledger.site import Site
-from engine.types import Scalar, Scores
+from engine.types import Answers, Scalar, Scores
 from models.in_use import InUse
 from models.inputs import ACCEPTANCE, CHURN
 from models.model import Model
@@ -61,6 +61,9 @@ class ModelScorer:
             self._load(name)
         if changed:
             self._in_use = self._together()
+            if self._evidence is not None:
+                model = self._in_use.acceptance
+                self._evidence.learned(model.artefact.learned if model else None)
         return bool(changed)
 
     def _together(self) -> InUse:
@@ -124,7 +127,7 @@ class ModelScorer:
             because=self._because(ACCEPTANCE),
         )
 
-    def _answers(self, pairs: Sequence[tuple[Action, str]]) -> tuple[tuple[int, int], ...]:
+    def _answers(self, pairs: Sequence[tuple[Action, str]]) -> tuple[Answers, ...]:
         counts = self._evidence
         if counts is None or not counts.wanted:
             return ()

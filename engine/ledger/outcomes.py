@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 from engine.errors import InvalidInput, UnknownTreatment
 from engine.ledger import evidence, tables, units
 from engine.ledger.clock import milliseconds
+from engine.ledger.evidence import Offered
 from engine.ledger.facts import contact_of_outcome
 from engine.ledger.journal import insert_new
 from engine.ledger.units import Answered, Taker
@@ -54,7 +55,7 @@ class Kept:
     new: bool
     contact: Contact
     units: Answered
-    evidence: str
+    evidence: tuple[str, ...]
 
 
 def offer_in(record: dict[str, Any], treatment: str) -> dict[str, Any]:
@@ -97,14 +98,17 @@ def keep_outcome(
     new = insert_new(connection, tables.outcomes, row)
     query = select(tables.outcomes).filter_by(**key)
     contact = contact_of_outcome(connection.execute(query).one())
-    kind = evidence.first_of_its_kind(
-        connection, outcome.decision_id, outcome.treatment, outcome.outcome
+    offer_made = Offered(
+        customer=record["request"]["customer"],
+        decision_id=outcome.decision_id,
+        treatment=outcome.treatment,
     )
+    kinds = evidence.added_by(connection, offer_made, outcome.outcome) if new else ()
     return Kept(
         new=new,
         contact=contact,
         units=_answered(connection, outcome, record, contact, now),
-        evidence=kind if new else "",
+        evidence=kinds,
     )
 
 

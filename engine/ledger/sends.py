@@ -17,7 +17,7 @@ from engine import contact
 from engine.catalog import Bundle
 from engine.channels.delivery import Adapter, DeliveryStatus, Message, Repeat
 from engine.errors import InvalidInput, LiveStateUnavailable, Unavailable
-from engine.ledger import contacts, keys, tables
+from engine.ledger import contacts, evidence, keys, tables
 from engine.ledger.clock import from_milliseconds, milliseconds
 from engine.ledger.facts import contact_of
 from engine.ledger.journal import insert_new
@@ -175,9 +175,11 @@ class Sender:
             "until": milliseconds(until) if until else None,
             "settled_at": now,
         }
-        row = await self._ledger.journal.write(
-            lambda connection: _note(connection, message.message_id, end)
+        row, kinds = await self._ledger.journal.write(
+            lambda connection: _end(connection, message, end)
         )
+        if kinds:
+            await evidence.count(self._ledger.redis, message.action, message.channel, kinds)
         settled = SendStatus(row.state)  # by whichever attempt was first
         landed = settled is SendStatus.UNKNOWN and not recalled
         await self._land(message, "unknown" if landed else _ENDINGS[settled])
@@ -251,6 +253,22 @@ def _note(connection: Connection, message_id: str, noted: Mapping[str, Any]) -> 
         .values(**noted)
     )
     return _row(connection, message_id)
+
+
+def _end(
+    connection: Connection, message: Message, end: Mapping[str, Any]
+) -> tuple[Row[Any], tuple[str, ...]]:
+    """Settles an intent that is not settled yet; its row, and what that adds to the evidence."""
+    open_before = _row(connection, message.message_id).state == "intent"
+    row = _note(connection, message.message_id, end)
+    if not open_before or row.state != SendStatus.DELIVERED:
+        return row, ()
+    offer = evidence.Offered(
+        customer=message.customer,
+        decision_id=message.decision_id,
+        treatment=message.treatment,
+    )
+    return row, evidence.added_by_delivery(connection, offer)
 
 
 def _row(connection: Connection, message_id: str) -> Row[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,18 @@ from tests.api.test_server import api
 from tests.support.servers import valkey
 
 PATIENCE_SECONDS = 15.0
+TWO_NEW = {
+    name: {
+        "title": name,
+        "purpose": "service",
+        "group": "care",
+        "exempt": "service",
+        "value": value,
+        "prior": 0.5,
+        "treatments": {"web": {"headline": name, "body": name, "button": name}},
+    }
+    for name, value in (("star", 100_000), ("moon", 95_000))
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +90,22 @@ def test_an_emergency_stop_takes_effect_without_a_restart_and_ends_with_its_file
     assert stopped["drops"][0]["detail"] == "The link is broken."
     stop.unlink()
     assert until(shop.offered, lambda found: found == [best]) == [best]
+
+
+def test_a_new_action_learns_from_every_outcome_before_any_model_knows_it(shop: Shop) -> None:
+    text = (business := shop.folder / "business.yaml").read_text()
+    business.write_text(text.replace("exploration:\n", "exploration:\n  smoothing_evidence: 20\n"))
+    (new := shop.folder / "actions" / "new.yaml").write_text(json.dumps({"actions": TWO_NEW}))
+    until(shop.offered, lambda found: found == ["star"])
+    for number in range(3):
+        told = shop.door.post("/v1/decisions", json={"customer": f"new {number}", "channel": "web"})
+        outcome = {"treatment": "star.web", "outcome": "reject", "id": "1"}
+        decision = told.json()["decision_id"]
+        shop.door.post(f"/v1/decisions/{decision}/outcomes", json=outcome).raise_for_status()
+    until(shop.offered, lambda found: found == ["moon"])
+    new.unlink()
+    business.write_text(text)
+    until(shop.offered, lambda found: found not in (["star"], ["moon"]))
 
 
 def test_a_broken_bundle_never_replaces_a_good_one_and_operators_are_told(shop: Shop) -> None:

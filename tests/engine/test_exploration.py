@@ -18,7 +18,17 @@ from engine.catalog import Action, Bundle, Exploration, PlacementTerms, Volume
 from engine.decide import decide
 from engine.exploration import Chance, arm_of, chance, reach_percent, smoothed, strength_of
 from engine.record import record
-from engine.types import Arm, Decision, Placement, Remembered, Scalar, Scores, Snapshot, Stage
+from engine.types import (
+    Answers,
+    Arm,
+    Decision,
+    Placement,
+    Remembered,
+    Scalar,
+    Scores,
+    Snapshot,
+    Stage,
+)
 from tests.support.builders import (
     CHANNELS,
     IN_PAGE,
@@ -36,7 +46,6 @@ from tests.support.builders import (
 TWO_PERCENT = Exploration(control_percent=2)
 ALL_CONTROL = Exploration(control_percent=100)
 THOMPSON = Exploration(thompson=True)
-Answers = tuple[int, int]
 
 
 class Counted:
@@ -234,14 +243,36 @@ def test_diversity_bounds_the_contenders_of_later_places() -> None:
 
 def test_smoothing_moves_from_the_prior_to_the_model_as_answers_come() -> None:
     terms = Exploration(smoothing_evidence=50)
-    said = [p_of(0.1, (0, answers), terms).final for answers in (0, 50, 450, 100_000)]
+    told = [(0, 0), (15, 35), (135, 315), (30_000, 70_000)]  # answers as the prior expects them
+    said = [p_of(0.1, answers, terms).final for answers in told]
     assert said == pytest.approx([50 / 51 * 0.3, 20 / 101, 60 / 501, 0.1], abs=1e-4)
     assert said == sorted(said, reverse=True)
 
 
-def test_both_kinds_of_answers_are_evidence() -> None:
+def test_a_new_action_learns_from_every_answer_before_any_model_knows_it() -> None:
     terms = Exploration(smoothing_evidence=50)
-    assert p_of(0.1, (30, 70), terms) == replace(p_of(0.1, (70, 30), terms), evidence=(30, 70))
+    for score in (None, 0.9):  # what a model says that never saw the action
+        first, liked, refused = (
+            p_of(score, answers, terms).final for answers in ((0, 0, 0), (1, 0, 0), (0, 1, 0))
+        )
+        assert refused < first < liked
+    assert p_of(None, (600, 400), terms).final == pytest.approx((50 * 0.3 + 600) / 1050)
+    assert p_of(0.9, (0, 1_000, 0), terms).final < 0.02
+
+
+def test_a_model_counts_by_what_it_has_learned_from_and_not_by_what_came_since() -> None:
+    terms = Exploration(smoothing_evidence=50)
+    counted = (50 * 0.3 + 20) / 250
+    said = [p_of(0.8, (20, 180, learned), terms).final for learned in (0, 50, 100_000)]
+    assert said == pytest.approx([counted, (counted + 0.8) / 2, 0.8], abs=0.01)
+
+
+def test_where_p_is_drawn_a_new_action_grows_sure_of_its_answers_and_not_of_its_prior() -> None:
+    wide, known = p_of(None, (0, 0), THOMPSON), p_of(None, (90, 10), THOMPSON)
+    assert wide.smoothed == 0.3
+    assert known.smoothed > 0.85
+    assert known.strength == 100 > wide.strength
+    assert p_of(None, (9, 1), THOMPSON, prior=1.0).final == 1.0
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1e4), st.integers(0, 10**6))
@@ -256,10 +287,10 @@ def test_without_smoothing_the_model_is_taken_at_its_word() -> None:
     assert p_of(None, (0, 0), Exploration()).final == 0.3
 
 
-def test_what_nobody_counts_is_not_smoothed_and_what_nobody_scored_is_the_prior() -> None:
+def test_what_nobody_counts_is_not_smoothed() -> None:
     terms = Exploration(smoothing_evidence=50)
     assert p_of(0.1, None, terms).final == 0.1
-    assert p_of(None, (5, 5), terms).final == 0.3
+    assert p_of(None, None, terms).final == 0.3
 
 
 def test_p_is_logged_before_and_after_each_step() -> None:
@@ -268,7 +299,7 @@ def test_p_is_logged_before_and_after_each_step() -> None:
     decision = decided(bundle, {"one": (0.1, (5, 45))})
     (one,) = decision.candidates
     assert one.model == 0.1
-    assert one.smoothed == pytest.approx(20 / 101)
+    assert one.smoothed == pytest.approx((50 * 20 / 100 + 50 * 0.1) / 101)
     assert one.propensity not in (None, one.smoothed, one.model)
     assert decision.scores.evidence == ((5, 45),)
     assert decision.offers[0].propensity == one.propensity

@@ -555,7 +555,8 @@ class AnyScores:
             return Scores(acceptance=(None,) * len(pairs))
         dice, count = Random(self._seed), len(pairs)
         said = [None if dice.random() < 0.1 else round(dice.random() ** 3, 9) for _ in pairs]
-        seen = tuple((dice.randrange(300), dice.randrange(3_000)) for _ in pairs)
+        learned = dice.choice((0, 2_000))
+        seen = tuple((dice.randrange(300), dice.randrange(3_000), learned) for _ in pairs)
         if self._mode == "late":
             count = int(count * self._seed)
         return Scores(
