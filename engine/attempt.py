@@ -5,36 +5,31 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from redis.exceptions import RedisError
 
-from engine import contact, visits, volumes
+from engine import visits, volumes
 from engine.ask import Ask, request_of
-from engine.catalog import Bundle
 from engine.decide import deciding
 from engine.errors import LiveStateUnavailable, RequestIdReused
-from engine.ledger import Ledger, earlier, keys, live
-from engine.ledger.circles import scopes
+from engine.ledger import earlier, keys, live
 from engine.ledger.clock import milliseconds
 from engine.ledger.counts import Counts
 from engine.ledger.encoded import encode_session
 from engine.ledger.in_step import InStep
-from engine.ledger.patience import Breaker
-from engine.ledger.ports import FeatureReader
 from engine.ledger.script import run, unavailable
+from engine.ledger.sources import Sources
 from engine.ledger.state import LiveState
 from engine.ledger.units import Taker
-from engine.ledger.wire import Command
 from engine.propensity import Scorer
 from engine.record import record
 from engine.timings import Timings
 from engine.types import Decision, FeatureRow, Request, Scalar, Snapshot
 
-Found = TypeVar("Found")
 Expect = Callable[[Mapping[str, Scalar]], None]
 """Tells a scorer of features that it will be asked about before long."""
 Binding = tuple[Sequence[str], Sequence[Any]]
@@ -52,57 +47,32 @@ _STORE_SHARE = 0.4
 """The part of a deadline that reading may take."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What reading and committing have to know of a bundle, worked out once for all questions."""
-
-    bundle: Bundle
-    horizon_milliseconds: int
-    scopes: frozenset[str]
-    sessions: bool
-
-
-def wanted(bundle: Bundle) -> Wanted:
-    """What a bundle wants."""
-    return Wanted(
-        bundle=bundle,
-        horizon_milliseconds=round(contact.horizon(bundle).total_seconds() * 1000),
-        scopes=scopes(bundle),
-        sessions=visits.remembered(bundle),
-    )
-
-
 class Attempt:
     """One question on its way: read, compute, commit, again where something arrived in between."""
 
     def __init__(
         self,
-        ledger: Ledger,
-        reader: FeatureReader,
+        sources: Sources,
         scorer: Scorer,
-        wanted: Wanted,
         ask: Ask,
         *,
         end: float,
-        breaker: Breaker,
         in_step: InStep,
         expect: Expect,
         timings: Timings,
     ) -> None:
-        self.ledger = ledger
-        self.reader = reader
+        self.ledger = sources.ledger
         self.scorer = scorer
-        self.bundle = wanted.bundle
+        self.bundle = sources.bundle
         self.ask = ask
-        self._wanted = wanted
+        self._sources = sources
         self._end = end
-        self._breaker = breaker
         self._in_step = in_step
         self._expect = expect
         self._timings = timings
         share = max(_STORE_SHARE * ask.deadline_ms / 1000, _LEAST_SECONDS)
         self._deadline_seconds = min(share, _PATIENCE_SECONDS)
-        self._oldest = milliseconds(ledger.clock.now()) - wanted.horizon_milliseconds
+        self._oldest = milliseconds(self.ledger.clock.now()) - sources.horizon_milliseconds
         self._claim = ""
 
     # -- request ids
@@ -111,7 +81,7 @@ class Attempt:
         """Raises RequestIdReused when the id came with another body before."""
         name = keys.guard(str(self.ask.request_id))
         command = ("SET", name, self.ask.digest, "NX", "GET", "PX", self._keep())
-        (kept,) = await self._call(command)
+        (kept,) = await self._sources.call(command, self._deadline_seconds)
         if isinstance(kept, RedisError):
             raise unavailable(kept)
         if kept is not None and kept.decode() != self.ask.digest:
@@ -158,8 +128,10 @@ class Attempt:
         self, state: LiveState, row: FeatureRow, instead_of: bytes | None = None
     ) -> Decision:
         for _ in range(_ATTEMPTS):
-            if state.circles and self._wanted.scopes:
-                state = await self._with_circles(state)
+            if state.circles and self._sources.scopes:
+                state = await self._sources.with_circles(
+                    state, self._oldest, self._deadline_seconds
+                )
             if self._in_step.with_others:
                 self._expect(row.values)
             async with self._in_step:
@@ -185,14 +157,14 @@ class Attempt:
         self, request: Request, state: LiveState, row: FeatureRow
     ) -> tuple[Snapshot, Decision]:
         """A decision, and again where it looked at a volume whose count was old and is another."""
-        snapshot = self._snapshot(request, state, row)
+        snapshot = self._sources.snapshot(request, state, row)
         decision = await self._decide(request, snapshot)
         counts = snapshot.volumes
         if not isinstance(counts, Counts) or not counts.unsure:
             return snapshot, decision
-        if not counts.differs(await self._counted(counts.unsure)):
+        if not counts.differs(await self._sources.counted(counts.unsure, self._deadline_seconds)):
             return snapshot, decision
-        snapshot = self._snapshot(request, state, row)
+        snapshot = self._sources.snapshot(request, state, row)
         return snapshot, await self._decide(request, snapshot)
 
     async def _decide(self, request: Request, snapshot: Snapshot) -> Decision:
@@ -211,83 +183,26 @@ class Attempt:
     async def gather(self) -> tuple[Request, Snapshot]:
         """What a decision would be made from now, with all that it may look at."""
         state, row = await self._read(claim=False)
-        state = await self._with_circles(state)
+        state = await self._sources.with_circles(state, self._oldest, self._deadline_seconds)
         request = self._request()
-        snapshot = self._snapshot(request, state, row)
+        snapshot = self._sources.snapshot(request, state, row)
         if self.bundle.volumes and snapshot.reconciled:
             asked = volumes.buckets(request, snapshot, self.bundle)
-            snapshot = replace(snapshot, volumes=await self._counted(asked))
+            snapshot = replace(
+                snapshot, volumes=await self._sources.counted(asked, self._deadline_seconds)
+            )
         return request, snapshot
 
     def _request(self, superseded: bool = False) -> Request:
         return request_of(self.ask, self.ask.at or self.ledger.clock.now(), superseded)
 
-    def _snapshot(self, request: Request, state: LiveState, row: FeatureRow) -> Snapshot:
-        if not self.bundle.volumes:
-            return state.snapshot(request.customer, row)
-        standing = volumes.standing_buckets(self.bundle, request.now)
-        reserved = state.reserved and volumes.current(state.reserved, self.bundle, request.now)
-        known = self.ledger.volumes.known(standing)
-        return state.snapshot(request.customer, row, known, reserved)
-
-    async def _with_circles(self, state: LiveState) -> LiveState:
-        """The state with the contacts of account and household, where the bundle counts those."""
-        seconds = self._breaker.patience(self._deadline_seconds)
-        reading = live.with_circles(
-            self.ledger.wire, state, self._wanted.scopes, self._oldest, seconds
-        )
-        return await self._watched(reading)
-
-    async def _counted(self, buckets: Collection[str]) -> dict[str, int]:
-        seconds = self._breaker.patience(self._deadline_seconds)
-        return await self._watched(self.ledger.volumes.counted(buckets, seconds))
-
     async def _read(self, claim: bool) -> tuple[LiveState, FeatureRow]:
         started = time.perf_counter()
+        held = (str(self.ask.request_id), self._claim, _CLAIM_MILLISECONDS) if claim else None
         try:
-            return await self._read_once(claim)
+            return await self._sources.read(self.ask, self._oldest, self._deadline_seconds, held)
         finally:
             self._timings.read += time.perf_counter() - started
-
-    async def _read_once(self, claim: bool) -> tuple[LiveState, FeatureRow]:
-        """State and features, and what volumes need to be counted again, in one round trip."""
-        ask, seconds = self.ask, self._breaker.patience(self._deadline_seconds)
-        more, due = [self.reader.command(ask.customer)], self._due()
-        if due:
-            more += self.ledger.volumes.commands(due)
-        wire = self.ledger.wire
-        if claim:
-            held = (str(ask.request_id), self._claim, _CLAIM_MILLISECONDS)
-            reading = live.claim(wire, ask.customer, self._oldest, held, *more, seconds=seconds)
-        else:
-            reading = live.read(wire, ask.customer, self._oldest, *more, seconds=seconds)
-        state, row, *counts = await self._watched(reading)
-        if due:
-            self.ledger.volumes.learn(due, counts)
-        try:
-            return state, self._features(row)
-        except (RedisError, ValueError) as error:
-            return await self._without_features(state, error), FeatureRow()
-
-    def _due(self) -> list[str]:
-        if not self.bundle.volumes:
-            return []
-        now = self.ask.at or self.ledger.clock.now()
-        return self.ledger.volumes.due(volumes.standing_buckets(self.bundle, now))
-
-    def _features(self, row: object) -> FeatureRow:
-        if isinstance(row, RedisError):
-            raise row
-        return self.reader.decode(row)
-
-    async def _without_features(self, state: LiveState, error: Exception) -> LiveState:
-        """The state with what was offered last: all that can be said without features."""
-        unread = f"the features could not be read: {error}"
-        placements = frozenset(one.name for one in self.ask.placements)
-        remembered, said = await earlier.remembered(
-            self.ledger, state, self.bundle, self.ask.channel, placements
-        )
-        return replace(state, remembered=remembered, because=(unread, *said))
 
     def _binding(
         self,
@@ -342,9 +257,9 @@ class Attempt:
     async def _commit(self, names: Sequence[str], arguments: Sequence[Any]) -> LiveState | None:
         """Nothing once the decision is binding, or the state as it is by now."""
         left = max(self._end - time.perf_counter(), 10 * _LEAST_SECONDS)
-        seconds = self._breaker.patience(min(left, _PATIENCE_SECONDS))
+        seconds = self._sources.breaker.patience(min(left, _PATIENCE_SECONDS))
         call = run(self.ledger.wire, live.COMMIT, names, arguments, seconds=seconds)
-        (reply,) = await self._watched(call)
+        (reply,) = await self._sources.watched(call)
         return None if reply == 1 else await live.state_of(self.ledger.wire, reply, self._oldest)
 
     def _units(
@@ -360,22 +275,8 @@ class Attempt:
 
     def _session(self, request: Request, snapshot: Snapshot) -> bytes:
         """The session as it goes on; journeys are no visits."""
-        if not self._wanted.sessions or not snapshot.reconciled or request.journey:
+        if not self._sources.sessions or not snapshot.reconciled or request.journey:
             return b""
         if not self.bundle.channels[request.channel].in_page:
             return b""
         return encode_session(visits.after(request, snapshot.session, self.bundle))
-
-    async def _call(self, command: Command) -> list[Any]:
-        seconds = self._breaker.patience(self._deadline_seconds)
-        return await self._watched(self.ledger.wire.call(command, seconds=seconds))
-
-    async def _watched(self, call: Awaitable[Found]) -> Found:
-        """What a call gives; the breaker learns whether it worked."""
-        try:
-            found = await call
-        except LiveStateUnavailable:
-            self._breaker.failed()
-            raise
-        self._breaker.worked()
-        return found

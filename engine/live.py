@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from engine.ask import Ask, request_of
-from engine.attempt import Attempt, Wanted, wanted
+from engine.attempt import Attempt
 from engine.catalog import Bundle
 from engine.decide import decide
 from engine.errors import LiveStateUnavailable, UnknownChannel
@@ -17,6 +17,7 @@ from engine.ledger.in_time import InTime
 from engine.ledger.journal import insert_new
 from engine.ledger.patience import Breaker
 from engine.ledger.ports import FeatureReader
+from engine.ledger.sources import Sources
 from engine.propensity import Foresighted, Scorer
 from engine.record import record
 from engine.timings import Timings
@@ -48,7 +49,7 @@ class Decider:
         self._breaker = Breaker()
         self._in_step = InStep()
         self._expect = scorer.expect if isinstance(scorer, Foresighted) else _expect_nothing
-        self._wanted: Wanted | None = None
+        self._sources: Sources | None = None
 
     async def decide(self, ask: Ask) -> Answer:
         """Decides and commits; where Redis is away, answers at a lower level and says why.
@@ -92,16 +93,13 @@ class Decider:
     def _attempt(
         self, ask: Ask, bundle: Bundle, scorer: Scorer, end: float, timings: Timings
     ) -> Attempt:
-        if self._wanted is None or self._wanted.bundle is not bundle:
-            self._wanted = wanted(bundle)
+        if self._sources is None or self._sources.bundle is not bundle:
+            self._sources = Sources(self._ledger, self._reader, bundle, self._breaker)
         return Attempt(
-            self._ledger,
-            self._reader,
+            self._sources,
             scorer,
-            self._wanted,
             ask,
             end=end,
-            breaker=self._breaker,
             in_step=self._in_step,
             expect=self._expect,
             timings=timings,
