@@ -36,7 +36,7 @@ test: setup ## every test that fits into eight minutes, on the real servers
 test-long: setup ## the rest: long property runs, faults, fuzzing
 	$(BIN)/pytest -q -m long $(ARGS)
 
-bench: setup ## decisions beside an empty route and the tutorials' stack, journeys beside bare Temporal
+bench: setup ## decisions beside an empty route and the tutorials' stack, journeys beside bare Temporal, models beside plain ones
 	$(BIN)/tactful bench $(ARGS)
 
 demo: setup ## the story, on real servers; ARGS=--once ends after it

@@ -17,6 +17,7 @@ from api import (
     commands_journeys,
     commands_live,
     commands_look,
+    commands_models,
     commands_operate,
     commands_proof,
     commands_simulate,
@@ -168,6 +169,7 @@ commands_look.add_to(app)
 for each in (commands_operate, commands_journeys, skeleton):
     each.add_to(commands_look.journeys_app)
 commands_data.add_to(app)
+commands_models.add_to(app)
 commands_bundle.add_to(app)
 commands_holds.add_to(app)
 commands_proof.add_to(app)

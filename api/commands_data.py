@@ -1,4 +1,4 @@
-"""Commands on data and models: load, train, models evaluate, bench."""
+"""Commands on data: load, train, bench; what they print."""
 
 from __future__ import annotations
 
@@ -15,22 +15,17 @@ from engine.errors import TactfulError
 load_app = typer.Typer(help="Bring customers in.", no_args_is_help=True)
 MODELS = ("churn", "acceptance")
 EVERYTHING = "everything"
-BENCHMARKS = (EVERYTHING, "decisions", "journeys", "off_policy")
-
-models_app = typer.Typer(
-    help="Evaluate the models' pipeline on any table; compile models.", no_args_is_help=True
-)
+BENCHMARKS = (EVERYTHING, "decisions", "journeys", "models", "off_policy")
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the command line."""
     app.add_typer(load_app, name="load")
-    app.add_typer(models_app, name="models")
     app.command(
         short_help="Train models and promote the good ones.", epilog="Example: tactful train churn"
     )(train)
     app.command(
-        short_help="Measure decisions and journeys on this machine.",
+        short_help="Measure decisions, journeys and models on this machine.",
         epilog="Example: tactful bench decisions --json numbers.json",
     )(bench)
 
@@ -117,52 +112,7 @@ def train(
         if as_json:
             typer.echo(json.dumps(report))
         else:
-            _tell(report, None)
-
-
-@models_app.command(
-    "evaluate",
-    short_help="Train on one table, measure on another.",
-    epilog="Example: tactful models evaluate --train a.csv --test b.csv --target y --sep ';'",
-)
-def evaluate(
-    train_file: Annotated[Path, typer.Option("--train", metavar="CSV", help="Learn from this.")],
-    test_file: Annotated[Path, typer.Option("--test", metavar="CSV", help="Measure on this.")],
-    target: Annotated[str, typer.Option(metavar="COLUMN", help="What to predict.")],
-    sep: Annotated[str, typer.Option(metavar="TEXT", help="What separates the columns.")] = ",",
-    out: JsonFile = None,
-) -> None:
-    """Train the pipeline of our models on any table, and say how good it is on another."""
-    from models.evaluate import evaluate as measure
-
-    result = measure(train_file, test_file, target, sep)
-    _tell(result, out)
-
-
-@models_app.command(
-    "compile",
-    short_help="Compile the current models for this processor.",
-    epilog="Example: tactful models compile acceptance",
-)
-def compile_models(
-    model: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="churn or acceptance; without it both.")
-    ] = None,
-    data_dir: DataDir = None,
-) -> None:
-    """Compile current models with lleaves (the extra `compiled`); a running stack picks them up.
-
-    Only models that leaf masks can't express are scored by what is compiled.
-    """
-    from api.running import at_running_stack
-    from api.settings import load_settings, site
-    from models.compiled import compile_current
-
-    if model not in (None, *MODELS):
-        raise typer.BadParameter(f"{model!r} is none of {', '.join(MODELS)}")
-    place = site(at_running_stack(load_settings({"data_dir": data_dir})))
-    for name in [model] if model else MODELS:
-        typer.echo(compile_current(place, name))
+            tell(report)
 
 
 def bench(
@@ -197,7 +147,8 @@ def bench(
         _keep(plot, benchmark.picture(result))
 
 
-def _tell(result: Any, out: Path | None) -> None:
+def tell(result: Any, out: Path | None = None) -> None:
+    """Prints a result, a line for each value, and keeps it as JSON where asked to."""
     for name, value in _flat(result):
         shown = f"{value:.4f}" if isinstance(value, float) else value
         typer.echo(f"{name:<40} {shown}")

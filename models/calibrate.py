@@ -149,7 +149,7 @@ def best(raw: Vector, target: Vector, seed: int = 0) -> Calibration:
         fit_isotonic,
     ]
     losses = [_held_out_loss(fit, raw, target, folds) for fit in fits]
-    noise = (0.0, 0.0002, 0.002)
+    noise = (0.0, min(0.0002, 1 / len(raw)), 0.002)
     chosen = min(range(len(fits)), key=lambda i: losses[i] + noise[i])
     return fits[chosen](raw, target)
 

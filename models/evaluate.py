@@ -8,12 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-import lightgbm as lgb
-import numpy as np
 import pandas as pd
 
 from engine.errors import InvalidInput
-from models.encoding import ColumnKind, Matrix
+from models.baselines import logistic, stock
 from models.fit import Provenance, fit, judge, probabilities
 from models.forest import Forest
 from models.frames import (
@@ -53,8 +51,8 @@ def evaluate(train_csv: Path, test_csv: Path, target: str, separator: str = ",")
         "calibration": artefact.calibration.method.value,
         **ours,
         "baselines": {
-            "logistic": judge(judging, _logistic(learning, judging)),
-            "lightgbm": judge(judging, _stock(learning, judging)),
+            "logistic": judge(judging, logistic(learning, judging)),
+            "lightgbm": judge(judging, stock(learning, judging)),
         },
     }
 
@@ -88,44 +86,3 @@ def _examples(
         raise InvalidInput(f"no row of the test table has a {target!r} that training saw")
     left_out = int((learn_target < 0).sum() + (judge_target < 0).sum())
     return learning, judging, left_out
-
-
-def _logistic(learning: Examples, judging: Examples) -> Matrix:
-    """Plain logistic regression: one-hot categories, scaled numbers, medians where missing."""
-    from sklearn.compose import ColumnTransformer
-    from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
-    numbers = [i for i, c in enumerate(learning.columns) if c.kind is ColumnKind.NUMBER]
-    texts = [i for i, c in enumerate(learning.columns) if c.kind is ColumnKind.CATEGORY]
-    scaled = make_pipeline(
-        SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
-    )
-    one_hot: Any = make_pipeline(
-        SimpleImputer(strategy="constant", fill_value=-1.0, keep_empty_features=True),
-        OneHotEncoder(handle_unknown="ignore"),
-    )
-    prepare = ColumnTransformer([("numbers", scaled, numbers), ("texts", one_hot, texts)])
-    model: Any = make_pipeline(prepare, LogisticRegression(max_iter=2000))
-    model.fit(learning.rows, learning.target)
-    return _whole(model.predict_proba(judging.rows), model.classes_, len(learning.classes))
-
-
-def _stock(learning: Examples, judging: Examples) -> Matrix:
-    """LightGBM as it comes: default parameters, 100 rounds."""
-    texts = [i for i, c in enumerate(learning.columns) if c.kind is ColumnKind.CATEGORY]
-    count = len(learning.classes)
-    objective = {"objective": "binary"} if count == 2 else {"objective": "multiclass"}
-    parameters = {**objective, "num_class": 1 if count == 2 else count, "verbosity": -1}
-    data = lgb.Dataset(learning.rows, learning.target, categorical_feature=texts)
-    booster = lgb.train({**parameters, "num_threads": 1}, data, 100)
-    found = np.asarray(booster.predict(judging.rows, num_threads=1))
-    return np.column_stack([1 - found, found]) if count == 2 else found
-
-
-def _whole(found: Matrix, known: Any, count: int) -> Matrix:
-    out = np.zeros((len(found), count))
-    out[:, known] = found
-    return out

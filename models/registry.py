@@ -12,6 +12,7 @@ import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from engine.errors import InvalidModel
 from engine.ledger.site import Site
@@ -27,7 +28,24 @@ def folder(site: Site, name: str) -> Path:
     return site.data_dir / "models" / name
 
 
-def register(site: Site, artefact: Artefact) -> str:
+class Kept(Protocol):
+    """What can be kept: two files, of which `model` is text, named by what they hold."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def model(self) -> str: ...
+
+    def facts(self) -> bytes: ...
+
+    def hash(self) -> str: ...
+
+
+K = TypeVar("K", bound=Kept)
+
+
+def register(site: Site, artefact: Kept) -> str:
     """Keeps an artefact and returns its hash. The same artefact twice is kept once."""
     name = artefact.hash()
     kept = place(site, artefact.name, name)
@@ -46,6 +64,11 @@ def register(site: Site, artefact: Artefact) -> str:
 
 def load(site: Site, name: str, artefact_hash: str) -> Artefact:
     """An artefact by its hash. Raises InvalidModel when it is missing or its bytes have changed."""
+    return read_artefact(*files(site, name, artefact_hash))
+
+
+def files(site: Site, name: str, artefact_hash: str) -> tuple[bytes, bytes]:
+    """What is kept by a hash. Raises InvalidModel when it is missing or its bytes have changed."""
     kept = place(site, name, artefact_hash)
     try:
         facts = (kept / "artefact.json").read_bytes()
@@ -55,7 +78,7 @@ def load(site: Site, name: str, artefact_hash: str) -> Artefact:
     found = content_hash(facts, model)
     if found != artefact_hash:
         raise InvalidModel(f"model {name} {artefact_hash} is damaged: its content is {found}")
-    return read_artefact(facts, model)
+    return facts, model
 
 
 def current(site: Site) -> dict[str, str]:
@@ -78,7 +101,13 @@ def current_hash(site: Site, name: str) -> str | None:
 
 
 def promote(
-    site: Site, artefact: Artefact, loss: Callable[[Artefact], float] | None = None
+    site: Site,
+    artefact: K,
+    loss: Callable[[K], float] | None = None,
+    *,
+    read: Callable[[bytes, bytes], K] = read_artefact,
+    measured: str = "log loss",
+    tolerance: float = TOLERANCE,
 ) -> tuple[bool, str]:
     """Makes an artefact the current one if it passes the gate; whether it did, and why.
 
@@ -86,30 +115,25 @@ def promote(
     A current artefact that can't be loaded or measured gives way.
     """
     name = register(site, artefact)
-    passed, because = _gate(site, artefact, name, loss)
-    if passed:
-        _point(site, artefact.name, name)
-    return passed, because
-
-
-def _gate(
-    site: Site, artefact: Artefact, name: str, loss: Callable[[Artefact], float] | None
-) -> tuple[bool, str]:
+    passed, because = True, "no gate asked for"
     try:
         before = current_hash(site, artefact.name)
         if before is None:
-            return True, "the first one"
-        if before == name:
-            return True, "the same as the current one"
-        if loss is None:
-            return True, "no gate asked for"
-        kept = loss(load(site, artefact.name, before))
+            because = "the first one"
+        elif before == name:
+            because = "the same as the current one"
+        elif loss is not None:
+            kept, new = loss(read(*files(site, artefact.name, before))), loss(artefact)
+            passed = new <= kept + tolerance
+            verdict = "not worse than" if passed else "worse than"
+            because = (
+                f"{measured} {new:.4f}, {verdict} {kept:.4f} of the current one on the same rows"
+            )
     except InvalidModel as error:
-        return True, f"the current one is unusable ({error})"
-    new = loss(artefact)
-    passed = new <= kept + TOLERANCE
-    verdict = "not worse than" if passed else "worse than"
-    return passed, f"log loss {new:.4f}, {verdict} {kept:.4f} of the current one on the same rows"
+        because = f"the current one is unusable ({error})"
+    if passed:
+        _point(site, artefact.name, name)
+    return passed, because
 
 
 def _point(site: Site, name: str, artefact_hash: str) -> None:

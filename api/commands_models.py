@@ -1,0 +1,124 @@
+"""Commands on models: evaluate, compile; learn what texts are about, and classify them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.commands_data import MODELS, tell
+from api.options import AsJson, DataDir, JsonFile
+
+models_app = typer.Typer(
+    help="Evaluate and compile models; learn what texts are about.", no_args_is_help=True
+)
+MOST_LIKELY = 3
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the command line."""
+    app.add_typer(models_app, name="models")
+
+
+@models_app.command(
+    "evaluate",
+    short_help="Train on one table, measure on another.",
+    epilog="Example: tactful models evaluate --train a.csv --test b.csv --target y --sep ';'",
+)
+def evaluate(
+    train_file: Annotated[Path, typer.Option("--train", metavar="CSV", help="Learn from this.")],
+    test_file: Annotated[Path, typer.Option("--test", metavar="CSV", help="Measure on this.")],
+    target: Annotated[str, typer.Option(metavar="COLUMN", help="What to predict.")],
+    sep: Annotated[str, typer.Option(metavar="TEXT", help="What separates the columns.")] = ",",
+    out: JsonFile = None,
+) -> None:
+    """Train the pipeline of our models on any table, and say how good it is on another."""
+    from models.evaluate import evaluate as measure
+
+    result = measure(train_file, test_file, target, sep)
+    tell(result, out)
+
+
+@models_app.command(
+    "compile",
+    short_help="Compile the current models for this processor.",
+    epilog="Example: tactful models compile acceptance",
+)
+def compile_models(
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="churn or acceptance; without it both.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Compile current models with lleaves (the extra `compiled`); a running stack picks them up.
+
+    Only models that leaf masks can't express are scored by what is compiled.
+    """
+    from api.running import at_running_stack
+    from api.settings import load_settings, site
+    from models.compiled import compile_current
+
+    if model not in (None, *MODELS):
+        raise typer.BadParameter(f"{model!r} is none of {', '.join(MODELS)}")
+    place = site(at_running_stack(load_settings({"data_dir": data_dir})))
+    for name in [model] if model else MODELS:
+        typer.echo(compile_current(place, name))
+
+
+@models_app.command(
+    "learn",
+    short_help="Learn to tell what texts are about.",
+    epilog="Example: tactful models learn triage complaints.csv --text narrative --target product",
+)
+def learn(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The model's name, such as triage.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file, may be gzipped.")],
+    text: Annotated[str, typer.Option(metavar="COLUMN", help="The texts.")],
+    target: Annotated[str, typer.Option(metavar="COLUMN", help="What each text is about.")],
+    sep: Annotated[str, typer.Option(metavar="TEXT", help="What separates the columns.")] = ",",
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model of texts: complaints to teams, messages to intents, words to moods.
+
+    A fifth of the texts is set apart to judge it by. It takes over if it is as good on them as the
+    model before.
+    """
+    from api.running import at_running_stack
+    from api.settings import load_settings, site
+    from models.text_train import train_texts
+
+    place = site(at_running_stack(load_settings({"data_dir": data_dir})))
+    report = train_texts(place, name, file, text, target, sep)
+    if as_json:
+        typer.echo(json.dumps(report))
+    else:
+        tell(report)
+
+
+@models_app.command(
+    "classify",
+    short_help="Say what a text is about.",
+    epilog="Example: tactful models classify triage 'They charged my card twice'",
+)
+def classify(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model that was learned.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What somebody wrote.")],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the likeliest classes of a text, and how likely each is."""
+    from api.running import at_running_stack
+    from api.settings import load_settings, site
+    from models.text_train import text_model
+
+    place = site(at_running_stack(load_settings({"data_dir": data_dir})))
+    model = text_model(place, name)
+    chances = model.probabilities([text])[0].tolist()
+    found = sorted(zip(model.classes, chances, strict=True), key=lambda each: -each[1])
+    if as_json:
+        typer.echo(json.dumps(dict(found)))
+    else:
+        tell(dict(found[:MOST_LIKELY]))
