@@ -40,7 +40,6 @@ DAY = timedelta(days=1)
 
 CHANNELS = ("email", "whatsapp")
 PHONE = ("call",)
-TAGS = ("callback",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +79,7 @@ class Callback(Journey):
         await self.wait_for_business_hours(HOURS)
         self.stage("calling")
         called = self.now
-        await self.reach(PHONE, step="call", action=action, tags=TAGS)
+        await self.reach(PHONE, step="call", action=action)
         answer = await self.ask(
             f"what came of call {len(calls.tried) + 1} of {CALLS}?",
             owner=self.owner,
@@ -112,7 +111,7 @@ class Callback(Journey):
     async def tell_customer(self, action: str, calls: Calls) -> None:
         """Say it in writing, on the first channel that takes it; the call is made all the same."""
         when = in_words(self.business_hours(HOURS), calls.promised)
-        await self.reach(CHANNELS, step=action, action=action, tags=TAGS, context={"call_at": when})
+        await self.reach(CHANNELS, step=action, action=action, context={"call_at": when})
 
     def next_slot(self, at: datetime) -> datetime:
         """The first moment from then on at which somebody can call."""

@@ -32,7 +32,6 @@ UNOPENED_PATIENCE = timedelta(days=1)
 RELEASE_CHECK = timedelta(days=1)
 
 CHANNELS = ("email", "whatsapp")
-TAGS = ("complaint",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +180,7 @@ class Complaint(Journey):
     async def tell_customer(self, action: str, promised: datetime | None) -> None:
         """Say it on the first channel that takes it; else the owner has to."""
         context = {"promised": promised.isoformat()} if promised else {}
-        sent = await self.reach(CHANNELS, step=action, action=action, tags=TAGS, context=context)
+        sent = await self.reach(CHANNELS, step=action, action=action, context=context)
         if sent is None or not sent.out:
             self.say("the owner tells the customer")
 

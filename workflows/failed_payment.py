@@ -14,10 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from temporalio import workflow
-
-from workflows.journey import Journey
-from workflows.steps import Ending, Heard, Opening, Sent
+from workflows.journey import Ending, Heard, Journey, Opening, Sent, workflow
 
 DESK = "payments desk"
 LEAD = "payments lead"
@@ -55,7 +52,6 @@ MORE_TIME = "more time"
 
 CHANNELS = ("email", "whatsapp")
 PHONE = ("call",)
-TAGS = ("failed-payment",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +138,7 @@ class FailedPayment(Journey):
     async def remind(self, invoice: Invoice) -> Invoice:
         """A friendly word, in the daytime of the customer; none if it is paid meanwhile."""
         action = PLAN[invoice.said][1]
-        sent = await self.reach(CHANNELS, step=action, action=action, tags=TAGS, unless=SETTLES)
+        sent = await self.reach(CHANNELS, step=action, action=action, unless=SETTLES)
         if sent is None or not sent.out:
             heard = await self.wait_for(*SETTLES, until=self.now, what="the payment")
             if heard:
@@ -169,7 +165,7 @@ class FailedPayment(Journey):
 
     async def pass_on_the_call(self) -> Sent | None:
         """Put it on the list of calls."""
-        return await self.reach(PHONE, step=CALL, action=CALL, tags=TAGS)
+        return await self.reach(PHONE, step=CALL, action=CALL)
 
     async def book_callback(self, why: str) -> None:
         """The handoff has failed: the customer gets a call all the same."""

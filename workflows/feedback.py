@@ -47,7 +47,6 @@ WHAT_CHANGED = "feedback-changed"
 WHAT_WE_FOUND = "feedback-explained"
 
 CHANNELS = ("email", "whatsapp")
-TAGS = ("feedback",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +100,7 @@ class Feedback(Journey):
         """Find who owns it, and tell the customer that a person will answer."""
         self.stage("received", owner=self.owner or DESK)
         score = score_of(given)
-        view = await self.decide(CHANNELS[0], tags=TAGS)
+        view = await self.decide(CHANNELS[0])
         held = any(hold.id.startswith(COMPLAINTS) for hold in view.holds)
         if held and self.owner == DESK:
             owner = (await self.desks()).complaint or complaint.DESK
@@ -111,7 +110,7 @@ class Feedback(Journey):
             return await self.thank(matter)
         if score is not None and score <= LOW and not held:
             self.escalate(because=f"a score of {score:g}")
-        await self.reach(CHANNELS, step=RECEIVED, action=RECEIVED, tags=TAGS)
+        await self.reach(CHANNELS, step=RECEIVED, action=RECEIVED)
         if matter.answered:  # this one needs an answer of its own
             matter = replace(begun(given), news=None, complaint=held)
         return replace(matter, open=True)
@@ -121,7 +120,7 @@ class Feedback(Journey):
         if matter.open:
             self.say("more feedback, and a good one: what is open stays open")
             return matter
-        await self.reach(CHANNELS, step=THANKS, action=THANKS, tags=TAGS)
+        await self.reach(CHANNELS, step=THANKS, action=THANKS)
         return replace(matter, outcome=THANKED, because="the customer is pleased")
 
     async def answer(self, matter: Matter) -> Matter:
@@ -174,7 +173,7 @@ class Feedback(Journey):
         changed = matter.done == CHANGED
         action = WHAT_CHANGED if changed else WHAT_WE_FOUND
         over = replace(matter, outcome=CHANGED) if changed else replace(matter, outcome=EXPLAINED)
-        sent = await self.reach(CHANNELS, step=action, action=action, tags=TAGS)
+        sent = await self.reach(CHANNELS, step=action, action=action)
         if sent is not None and sent.out:
             return replace(over, because="and the customer knows")
         told = await self.hand_off(

@@ -16,12 +16,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from temporalio import workflow
-
 from engine.business_hours import in_words, next_open
 from engine.types import Scalar
 from workflows.desks import COMPLAINTS_DESK
-from workflows.journey import FEEDBACK, HOLD_PLACED, Ending, Heard, Journey, Opening, Step, Tick
+from workflows.journey import (
+    FEEDBACK,
+    HOLD_PLACED,
+    Ending,
+    Heard,
+    Journey,
+    Opening,
+    Step,
+    Tick,
+    workflow,
+)
 from workflows.talk import USUAL, Alarm, Talk, is_resolving
 from workflows.triage import TEAMS, team_for
 
@@ -44,7 +52,6 @@ ASKS_FOR = timedelta(days=3)
 CLOSED = "inquiry-out-of-hours"
 LATE = "inquiry-late"
 SURVEY = "inquiry-survey"
-TAGS = ("inquiry",)
 CHANNELS = ("email", "whatsapp")
 WAYS = {"whatsapp": ("whatsapp", "email"), "chat": ("inbox", "email")}
 """By the channel of the question, where we may answer; CHANNELS for all others."""
@@ -192,14 +199,12 @@ class Inquiry(Journey):
 
     async def ask_how_it_was(self) -> bool:
         """A survey, unless the customer writes again before it is sent."""
-        sent = await self.reach(
-            self.ways, step="survey", action=SURVEY, tags=TAGS, unless=(MESSAGE,)
-        )
+        sent = await self.reach(self.ways, step="survey", action=SURVEY, unless=(MESSAGE,))
         return sent is not None and sent.out
 
     async def tell_customer(self, action: str, context: Mapping[str, Scalar] | None = None) -> None:
         """Say it where the customer asked, or else where we can."""
-        await self.reach(self.ways, step=action, action=action, tags=TAGS, context=context)
+        await self.reach(self.ways, step=action, action=action, context=context)
 
     @property
     def ways(self) -> tuple[str, ...]:

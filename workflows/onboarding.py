@@ -39,7 +39,6 @@ OUTREACH_WITHIN = timedelta(hours=24)
 
 CHANNELS = ("email", "whatsapp")
 PHONE = ("call",)
-TAGS = ("onboarding",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +130,7 @@ class Onboarding(Journey):
         """A milestone has slipped: a person of the team speaks with the customer."""
         self.stage(f"outreach for {task.milestone}", owner=TEAM)
         (due,) = (one.due for one in self.milestones if one.name == task.milestone)
-        sent = await self.reach(PHONE, step="outreach", action=OUTREACH, tags=TAGS)
+        sent = await self.reach(PHONE, step="outreach", action=OUTREACH)
         if sent and sent.until and self.now < sent.until < due + OUTREACH_WITHIN:
             return plan.also(replace(task, at=sent.until))
         taken = await self.hand_off(
@@ -162,7 +161,7 @@ class Onboarding(Journey):
 
     async def tell_customer(self, action: str) -> None:
         """Say it on the first channel that takes it. Silence is fine: the outreach follows."""
-        await self.reach(CHANNELS, step=action, action=action, tags=TAGS)
+        await self.reach(CHANNELS, step=action, action=action)
 
 
 def _reason(plan: Plan, milestone: Milestone) -> str:

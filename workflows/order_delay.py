@@ -13,10 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from temporalio import workflow
-
-from workflows.journey import Journey
-from workflows.steps import Ending, Heard, Opening
+from workflows.journey import Ending, Heard, Journey, Opening, workflow
 
 DESK = "logistics desk"
 LEAD = "logistics lead"
@@ -40,7 +37,6 @@ CALL = "call"
 FOLLOW_UP = "order-follow-up"
 
 CHANNELS = ("email", "whatsapp")
-TAGS = ("order-delay",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +177,7 @@ class OrderDelay(Journey):
 
     async def say_it(self, action: str, task: str) -> None:
         """Say it on the first channel that takes it; else somebody has to call."""
-        sent = await self.reach(CHANNELS, step=action, action=action, tags=TAGS)
+        sent = await self.reach(CHANNELS, step=action, action=action)
         if sent is None or not sent.out:
             because = sent.reason if sent else "no channel offers it"
             await self.have_them_called(f"{task} ({because})")

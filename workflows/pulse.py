@@ -55,7 +55,6 @@ PATH_ENDS = timedelta(days=21)
 
 CHANNELS = ("email", "whatsapp")
 PHONE = ("call",)
-TAGS = ("pulse",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +92,7 @@ class Pulse(Journey):
         if not await self.clear_of_hold(until=day + PATIENCE):
             return Month(call=SPARED, path_ends=self.now)
         call = await self.have_it_called()
-        await self.reach(CHANNELS, step="status", action=STATUS, tags=TAGS)
+        await self.reach(CHANNELS, step="status", action=STATUS)
         if call == GUIDE:
             await self.begin_path()
         return Month(call=call, path_ends=self.now + PATH_ENDS)
@@ -105,11 +104,11 @@ class Pulse(Journey):
         hours = self.business_hours(HOURS)
         agreed = next_open(hours, self.business_deadline(NOTICE, hours=HOURS))
         when = in_words(hours, agreed)
-        await self.reach(CHANNELS, step="offer", action=CALL, tags=TAGS, context={"call_at": when})
+        await self.reach(CHANNELS, step="offer", action=CALL, context={"call_at": when})
         await self.wait_for(until=agreed, what="the hour of the call")
         await self.wait_for_business_hours(HOURS)
         self.stage("calling")
-        await self.reach(PHONE, step="call", action=CALL, tags=TAGS)
+        await self.reach(PHONE, step="call", action=CALL)
         answer = await self.ask(
             "how is the customer after the first month?",
             owner=TEAM,
@@ -135,7 +134,7 @@ class Pulse(Journey):
         """Plan the steps, and tell the customer of them."""
         for name, after in PATH:
             self.milestone(name, owner=TEAM, due=self.now + after, metric=MILESTONE)
-        await self.reach(CHANNELS, step="path", action=PATH_BEGINS, tags=TAGS)
+        await self.reach(CHANNELS, step="path", action=PATH_BEGINS)
 
     async def guide(self, month: Month) -> Month:
         """Wait for the next step of the path; recall it once if it slips."""
@@ -149,13 +148,13 @@ class Pulse(Journey):
             return month
         if not left:
             return replace(month, path_ends=self.now)
-        await self.reach(CHANNELS, step="next-step", action=NEXT_STEP, tags=TAGS)
+        await self.reach(CHANNELS, step="next-step", action=NEXT_STEP)
         return replace(month, recalled=(*month.recalled, left[0].name))
 
     async def conclude(self, month: Month) -> Ending | None:
         """Ask how it was, and name what is left open."""
         self.stage("asking how it was")
-        answer = await self.survey(SURVEY, channels=CHANNELS, within=SURVEY_OPEN, tags=TAGS)
+        answer = await self.survey(SURVEY, channels=CHANNELS, within=SURVEY_OPEN)
         score = answer.text("score") if answer else "no answer"
         gaps = [f"{one.name}: {LEAD}, not reached in time" for one in self.open_milestones]
         if month.call == NOT_REACHED:

@@ -34,7 +34,6 @@ REMINDER = "renewal-reminder"
 CALL = "call"
 CHANNELS = ("email", "whatsapp", CALL)
 MESSAGES = ("email", "whatsapp")
-TAGS = ("renewal",)
 RETENTION = "retention"
 WORTH = 20.0
 """What a renewal approach is worth, as a priority: half a save offer's."""
@@ -115,12 +114,12 @@ class Renewal(Journey):
             return await self.propose(course)
         if self.now < latest:  # an answer came in: it goes first
             return course
-        sent = await self.reach(MESSAGES, step="reminder", action=REMINDER, tags=TAGS)
+        sent = await self.reach(MESSAGES, step="reminder", action=REMINDER)
         return self.over(course, REMINDER if sent and sent.out else None)
 
     async def propose(self, course: Course) -> Course:
         """Ask for each channel, and take what is worth most, by P x C x V x L."""
-        views = [await self.decide(channel, tags=TAGS) for channel in CHANNELS]
+        views = [await self.decide(channel) for channel in CHANNELS]
         found = [view.proposal() for view in views]
         proposals = [proposal for proposal in found if proposal is not None]
         for proposal in sorted(proposals, key=lambda one: -one.offer.priority):
