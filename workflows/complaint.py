@@ -20,6 +20,8 @@ from workflows.journey import Ending, Heard, Journey, Opening
 
 DESK = "complaints desk"
 MANAGER = "complaints manager"
+HOLDS = "complaint:"
+"""How the ids of their holds begin."""
 
 OPENED = "complaint.opened"
 REOPENED = "complaint.reopened"

@@ -13,6 +13,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from engine.types import JourneyState
+from workflows.complaint import DESK
 from workflows.search_attributes import OWNER
 from workflows.starting import COMPLAINT
 
@@ -22,9 +23,6 @@ Count = Callable[[Client, str], Awaitable[int]]
 PATIENCE = timedelta(seconds=2)
 SETTLED = ("resolved", "resolved before it was opened", "cooling down", "closed", "cancelled")
 """The stages of a complaint whose customer waits for nothing."""
-
-COMPLAINTS_DESK = "complaints desk"
-"""Who has a complaint whose owner can't be found out."""
 
 
 async def owned_by(client: Client, team: str) -> int:
@@ -40,7 +38,7 @@ async def busy(client: Client, teams: Sequence[str], count: Count = owned_by) ->
 
 
 async def complaint_owner(client: Client, running: Sequence[JourneyState]) -> str:
-    """Who owns the customer's open complaint; empty without one."""
+    """Who owns the customer's open complaint, its desk if nobody can say; empty without one."""
     open_ones = [one for one in running if one.kind == COMPLAINT and one.stage not in SETTLED]
     if not open_ones:
         return ""
@@ -48,8 +46,8 @@ async def complaint_owner(client: Client, running: Sequence[JourneyState]) -> st
     try:
         found = await handle.describe(rpc_timeout=PATIENCE)
     except RPCError:
-        return COMPLAINTS_DESK
-    return found.typed_search_attributes.get(OWNER) or COMPLAINTS_DESK
+        return DESK
+    return found.typed_search_attributes.get(OWNER) or DESK
 
 
 async def _counted(client: Client, team: str, count: Count) -> int | None:

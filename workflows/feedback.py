@@ -22,8 +22,6 @@ HEAD = "head of care"
 
 REPLIED = "agent.replied"
 BOT = "bot"
-COMPLAINTS = "complaint:"
-"""How the holds of complaints begin."""
 
 LOW = 6
 HIGH = 9
@@ -101,7 +99,7 @@ class Feedback(Journey):
         self.stage("received", owner=self.owner or DESK)
         score = score_of(given)
         view = await self.decide(CHANNELS[0])
-        held = any(hold.id.startswith(COMPLAINTS) for hold in view.holds)
+        held = any(hold.id.startswith(complaint.HOLDS) for hold in view.holds)
         if held and self.owner == DESK:
             owner = (await self.desks()).complaint or complaint.DESK
             self.assign(owner, because="a complaint is open or was just solved")

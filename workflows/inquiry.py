@@ -18,7 +18,7 @@ from datetime import timedelta
 
 from engine.business_hours import in_words, next_open
 from engine.types import Scalar
-from workflows.desks import COMPLAINTS_DESK
+from workflows import complaint
 from workflows.journey import (
     FEEDBACK,
     HOLD_PLACED,
@@ -39,8 +39,6 @@ HEAD = "head-of-care"
 MESSAGE = "message.received"
 REPLY = "agent.replied"
 BOT = "bot"
-COMPLAINTS = "complaint:"
-"""How the holds of complaints begin."""
 
 FIRST_REPLY = "first-reply"
 SILENCE = timedelta(hours=24)
@@ -141,8 +139,8 @@ class Inquiry(Journey):
             return await self.be_honest(talk.wrote(heard.at, heard.key))
         if heard.type == REPLY:
             return self.replied(talk, heard)
-        if heard.text("hold").startswith(COMPLAINTS):
-            await self.triage(complaint=COMPLAINTS_DESK)
+        if heard.text("hold").startswith(complaint.HOLDS):
+            await self.triage(complaint=complaint.DESK)
         return talk
 
     def replied(self, talk: Talk, reply: Heard) -> Talk:
