@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import logging
 import signal
+import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
@@ -71,6 +72,10 @@ shares the processor with all that was begun before it."""
 ACTIVITIES_MAXIMUM = 50
 CACHED_WORKFLOWS_MAXIMUM = 2_000
 
+SWITCH_SECONDS = 0.0005
+"""How long one thread of Python computes while another wants to. The journal's writer keeps other
+processes from writing while it waits for journeys that compute; Python's own 5 ms are too long."""
+
 Ways = Callable[[Parts], AbstractAsyncContextManager[Mapping[str, Adapter]]]
 """Opens the ways out for each channel."""
 
@@ -112,6 +117,7 @@ async def run(
     adapters: Ways | None = None,
 ) -> None:
     """Works until SIGTERM or SIGINT, then ends gracefully. Raises JourneysUnavailable."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)

@@ -7,8 +7,11 @@ import queue
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect
@@ -18,11 +21,14 @@ from sqlalchemy.schema import CreateColumn
 
 from engine.errors import JournalUnavailable, TactfulError
 from engine.ledger import tables
+from engine.ledger.turns import Turns
 
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
+_Waiting = tuple[Work, Future[Any]]
 
-_LARGEST_GROUP = 256
+_TURN_SECONDS = 0.01
+"""How long a group may take besides its commit while other processes wait for their turn."""
 _BUSY_SECONDS = 10
 _READERS = 4
 _RETRY_SECONDS = 0.02
@@ -36,7 +42,8 @@ class Journal:
 
     def __init__(self, address: str) -> None:
         self._engine = _open(address)
-        self._queue: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
+        self._turns = _turns(self._engine)
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="journal-read")
         self._writer = threading.Thread(
             target=self._write_groups, name="journal-write", daemon=True
@@ -69,6 +76,11 @@ class Journal:
             self._writer.join()
             self._readers.shutdown()
             self._engine.dispose()
+            if self._turns is not None:
+                self._turns.close()
+
+    def _my_turn(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._turns is None else self._turns.mine()
 
     def _read(self, work: Callable[[Connection], T]) -> T:
         try:
@@ -78,40 +90,46 @@ class Journal:
             raise _unavailable(error) from error
 
     def _write_groups(self) -> None:
-        while True:
-            first = self._queue.get()
-            if first is None:
-                return
-            group, more = [first], True
-            while len(group) < _LARGEST_GROUP:
-                try:
-                    item = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if item is None:
-                    more = False
-                    break
-                group.append(item)
-            self._write_group(group)
-            if not more:
-                return
+        waiting: deque[_Waiting] = deque()
+        more = True
+        while more or waiting:
+            if not waiting:
+                more = _join(waiting, self._queue.get())
+            while more and not self._queue.empty():  # nobody else takes from it
+                more = _join(waiting, self._queue.get())
+            if waiting:
+                self._write_group(waiting)
 
-    def _write_group(self, group: list[tuple[Work, Future[Any]]]) -> None:
-        started = [item for item in group if item[1].set_running_or_notify_cancel()]
-        results: list[tuple[Future[Any], Any, BaseException | None]] = []
+    def _write_group(self, waiting: deque[_Waiting]) -> None:
+        """Commits together what can be done in a moment; the rest waits for the next turn."""
+        done: list[tuple[Future[Any], Any, BaseException | None]] = []
+        started: list[Future[Any]] = []
         try:
-            with self._engine.connect() as connection, _transaction(connection):
-                for work, future in started:
-                    results.append((future, *_attempt(connection, work)))
+            with self._my_turn(), self._engine.connect() as connection, _transaction(connection):
+                end = time.monotonic() + _TURN_SECONDS
+                while waiting and (not done or time.monotonic() < end):
+                    work, future = waiting.popleft()
+                    if future.set_running_or_notify_cancel():
+                        started.append(future)
+                        done.append((future, *_attempt(connection, work)))
         except SQLAlchemyError as error:
-            for _, future in started:
+            started.extend(f for _, f in waiting if f.set_running_or_notify_cancel())
+            waiting.clear()
+            for future in started:
                 future.set_exception(_unavailable(error))
             return
-        for future, result, failure in results:
+        for future, result, failure in done:
             if failure is None:
                 future.set_result(result)
             else:
                 future.set_exception(failure)
+
+
+def _join(waiting: deque[_Waiting], item: _Waiting | None) -> bool:
+    """Lets it wait for the writer; False once nothing follows."""
+    if item is not None:
+        waiting.append(item)
+    return item is not None
 
 
 def insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
@@ -189,6 +207,18 @@ def _open(address: str) -> Engine:
         engine.dispose()
         raise _unavailable(error) from error
     return engine
+
+
+def _turns(engine: Engine) -> Turns | None:
+    """Only a file of SQLite's has one writer at a time."""
+    path = engine.url.database
+    if engine.dialect.name != "sqlite" or not path:
+        return None
+    try:
+        return Turns(Path(path))
+    except OSError as error:
+        engine.dispose()
+        raise JournalUnavailable(f"the journal can't be used: {error}") from error
 
 
 def _add_new_columns(connection: Connection) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
 import threading
+import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from sqlalchemy import Connection, func, select, text
 from engine.errors import InvalidInput, JournalUnavailable
 from engine.ledger import journal as journal_module
 from engine.ledger import tables
+from engine.ledger import turns as turns_module
 from engine.ledger.journal import Journal, insert_new
 
 
@@ -231,3 +234,63 @@ async def test_two_processes_share_a_journal(tmp_path: Path) -> None:
     for journal in both:
         assert await journal.read(count) == 50
         journal.close()
+
+
+async def test_who_writes_without_a_break_lets_another_process_in_between(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path / 'journal.sqlite'}"
+    busy, other = Journal(address), Journal(address)
+    written: list[int] = []
+
+    def slow(_: Connection) -> None:
+        written.append(1)
+        time.sleep(0.02)
+
+    crowd = [asyncio.create_task(busy.write(slow)) for _ in range(100)]
+    await asyncio.gather(*crowd[:3])
+    for number in range(5):
+        before = len(written)
+        assert await other.write(keeping(f"c{number}")) is True
+        assert len(written) - before <= 5
+    assert len(written) < 100, "the crowd was through before anybody could come between"
+    await asyncio.gather(*crowd)
+    assert len(written) == 100
+    for journal in (busy, other):
+        journal.close()
+
+
+async def test_a_process_that_dies_in_its_turn_keeps_nobody_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    journal = Journal(f"sqlite:///{path}")
+    code = f"""
+import sys, time
+from pathlib import Path
+from engine.ledger.turns import Turns
+with Turns(Path({str(path)!r})).mine():
+    print("mine", flush=True)
+    time.sleep(60)
+"""
+    holder = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    assert await holder.stdout.readline() == b"mine\n"
+    waits = asyncio.create_task(journal.write(keeping("a")))
+    done, _ = await asyncio.wait({waits}, timeout=0.3)
+    assert not done, "it did not wait for its turn"
+    holder.kill()
+    assert await waits is True
+    await holder.wait()
+    journal.close()
+
+
+async def test_a_turn_that_never_ends_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns_module, "_PATIENCE_SECONDS", 0.1)
+    path = tmp_path / "journal.sqlite"
+    journal = Journal(f"sqlite:///{path}")
+    frozen = turns_module.Turns(path)
+    with frozen.mine():
+        assert await journal.write(keeping("a")) is True
+    frozen.close()
+    journal.close()
