@@ -20,6 +20,7 @@ from api import (
     commands_models,
     commands_operate,
     commands_proof,
+    commands_query,
     commands_simulate,
     skeleton,
 )
@@ -173,6 +174,7 @@ commands_models.add_to(app)
 commands_bundle.add_to(app)
 commands_holds.add_to(app)
 commands_proof.add_to(app)
+commands_query.add_to(app)
 commands_simulate.add_to(app)
 
 

@@ -78,6 +78,7 @@ class Settings(BaseSettings):
     webhook_allow: Annotated[tuple[str, ...], NoDecode] = ()
     webhook_secret: SecretStr = SecretStr(DEVELOPMENT_SECRET)
     lapse: Annotated[float, Field(gt=0)] | None = None
+    log_days: Annotated[int, Field(ge=0, le=36_500)] = 730
 
     @classmethod
     def settings_customise_sources(
@@ -236,6 +237,7 @@ def site(settings: Settings) -> Site:
         webhook_secret=settings.webhook_secret.get_secret_value(),
         temporal_tls=_tls(settings),
         temporal_api_key=(settings.temporal_api_key or SecretStr("")).get_secret_value(),
+        log_days=settings.log_days,
     )
 
 

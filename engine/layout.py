@@ -311,13 +311,24 @@ def _read(
 
 def _parts(kept: Mapping[str, Any], scores: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The parts of each priority, by action."""
+    ranked, columns = parts_read(kept, scores)
+    rows = zip(*columns.values(), strict=True)
+    return {
+        name: dict(zip(columns, row, strict=True)) for name, row in zip(ranked, rows, strict=True)
+    }
+
+
+def parts_read(
+    kept: Mapping[str, Any], scores: Mapping[str, Any]
+) -> tuple[Sequence[str], Mapping[str, Sequence[Any]]]:
+    """The actions that were ranked, and the parts of their priorities in columns."""
     asked = frozenset(kept["asked"])
     ranked = [name for name in scores["scored"] if name in asked]
     said = scores["acceptance"]
     models = kept.get("model") or [*said[: len(ranked)], *(None for _ in ranked[len(said) :])]
     smoothed = kept.get("smoothed") or models
     ones = [1.0] * len(ranked)
-    columns: dict[str, Sequence[Any]] = {
+    return ranked, {
         "propensity": kept.get("propensity") or smoothed,
         "context_weight": kept.get("context_weight") or ones,
         "value": kept["value"],
@@ -327,7 +338,10 @@ def _parts(kept: Mapping[str, Any], scores: Mapping[str, Any]) -> dict[str, dict
         "smoothed": smoothed,
         "levers": [kept.get("levers", {}).get(name, {}) for name in ranked],
     }
-    rows = zip(*columns.values(), strict=True)
-    return {
-        name: dict(zip(columns, row, strict=True)) for name, row in zip(ranked, rows, strict=True)
-    }
+
+
+def drops_read(kept: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+    """What stopped each of `asked`: rows of stage, rule, detail and, where it is known, until."""
+    table = kept["drops"]
+    numbers = ([one] if isinstance(one, int) else one or () for one in kept["stopped"])
+    return [[table[number] for number in some] for some in numbers]

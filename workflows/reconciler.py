@@ -15,6 +15,7 @@ from engine.errors import TactfulError
 from engine.ledger import Ledger, facts, live
 from engine.ledger.archive import archive_stream, compact
 from engine.ledger.operators import OPERATOR
+from engine.ledger.outcome_log import OutcomeLog
 from engine.ledger.site import Site
 from engine.types import Hold, HoldState
 from workflows import search_attributes
@@ -47,6 +48,7 @@ async def run(site: Site, ready: Callable[[], None]) -> None:
     """Runs all duties until cancelled. What fails is logged and tried again."""
     async with open_parts(site, RELAY_PATIENCE) as parts:
         holds = HoldCheck(parts.ledger, parts.client)
+        outcomes = OutcomeLog(parts.ledger)
         every = max(_SHORTEST_SECONDS, site.clock.wall_seconds(COMPARE_EVERY))
         async with asyncio.TaskGroup() as group:
             group.create_task(_repeat("rebuild", _MARKER_SECONDS, lambda: keep_reconciled(parts)))
@@ -57,6 +59,8 @@ async def run(site: Site, ready: Callable[[], None]) -> None:
             group.create_task(
                 _repeat("merge archive", _MERGE_SECONDS, lambda: compact(parts.ledger))
             )
+            group.create_task(_repeat("outcome log", _ARCHIVE_SECONDS, outcomes.copy))
+            group.create_task(_repeat("merge outcomes", _MERGE_SECONDS, outcomes.merge))
             group.create_task(_repeat("holds", every, holds.compare))
             group.create_task(_repeat("journeys", every, lambda: drop_closed(parts, every)))
             ready()

@@ -5,29 +5,27 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import orjson
 from redis.exceptions import RedisError
 from sqlalchemy import delete, select
 
 from engine.errors import Unavailable
-from engine.ledger import ids, keys, live, tables
+from engine.ledger import columns, ids, keys, live, tables
+from engine.ledger.parquet import Kind, day_folder, days, drop_before, merge, put
 from engine.ledger.script import unavailable
 
 if TYPE_CHECKING:
     from engine.ledger.ledger import Ledger
 
 BATCH = 5_000
-SMALL_ROWS = 20_000
-MANY_FILES = 60
 READ_ATTEMPTS = 3
-_COLUMNS = ("customer", "channel", "at", "level", "bundle")
+_MOVING = ".moving"
 
 T = TypeVar("T")
 
@@ -70,7 +68,7 @@ def _look_in_files(folder: Path, decision_id: str) -> bytes | None:
     import duckdb  # only where an old decision is asked for
 
     day = ids.time_of(decision_id).date()
-    files = [str(path) for path in sorted(_folder(folder, day).glob("*.parquet"))]
+    files = [str(path) for path in sorted(day_folder(folder, day).glob("*.parquet"))]
     if not files:
         return None
     query = "select record from read_parquet(?) where decision_id = ? limit 1"
@@ -108,19 +106,33 @@ def _in_sound_ones(connection: Any, files: Sequence[str], query: str, decision_i
 async def archive_stream(ledger: Ledger) -> int:
     """Moves one batch of decisions from the stream (and the spool) to Parquet; returns how many.
 
-    A file is complete before anything is deleted. After a crash in between, the next move writes
-    the same decisions again, in the same file or in a larger one: readers take each id once.
+    A file is complete before anything is deleted. After a crash in between, the next move leaves
+    out what the files have already.
     """
+    folder = ledger.site.archive
+    interrupted = await asyncio.to_thread(_begin, folder)
     entries = cast(Sequence[Any], await ledger.redis.xrange(keys.DECISIONS, count=BATCH))
     if entries:
         rows = [(fields[b"d"].decode(), fields[b"r"]) for _, fields in entries]
-        await asyncio.to_thread(_write_files, ledger.site.archive, rows)
+        await asyncio.to_thread(_write_files, folder, rows, interrupted)
         async with ledger.redis.pipeline(transaction=False) as pipe:
             for decision_id, _ in rows:
                 pipe.delete(keys.decision(decision_id))
             pipe.xdel(keys.DECISIONS, *[entry for entry, _ in entries])
             await pipe.execute()
-    return len(entries) + await _archive_spool(ledger)
+    moved = len(entries) + await _archive_spool(ledger, interrupted)
+    (folder / _MOVING).unlink(missing_ok=True)
+    return moved
+
+
+def _begin(folder: Path) -> bool:
+    """Notes that a move has begun; says whether the one before did not end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        (folder / _MOVING).touch(exist_ok=False)
+    except FileExistsError:
+        return True
+    return False
 
 
 async def unarchived(redis_url: str) -> int:
@@ -134,13 +146,13 @@ async def unarchived(redis_url: str) -> int:
         await live.close(client)
 
 
-async def _archive_spool(ledger: Ledger) -> int:
+async def _archive_spool(ledger: Ledger, interrupted: bool) -> int:
     query = select(tables.spool).limit(BATCH)
     spooled = await ledger.journal.read(lambda connection: connection.execute(query).all())
     if not spooled:
         return 0
     rows = [(str(row.decision_id), bytes(row.record)) for row in spooled]
-    await asyncio.to_thread(_write_files, ledger.site.archive, rows)
+    await asyncio.to_thread(_write_files, ledger.site.archive, rows, interrupted)
     moved = delete(tables.spool).where(
         tables.spool.c.decision_id.in_([decision for decision, _ in rows])
     )
@@ -148,94 +160,52 @@ async def _archive_spool(ledger: Ledger) -> int:
     return len(rows)
 
 
-def _write_files(folder: Path, rows: Sequence[tuple[str, bytes]]) -> None:
-    by_day: dict[date, list[tuple[str, bytes]]] = {}
+def _write_files(folder: Path, rows: Sequence[tuple[str, bytes]], interrupted: bool) -> None:
+    by_day: dict[date, dict[str, bytes]] = {}
     for decision_id, record in rows:
-        by_day.setdefault(ids.time_of(decision_id).date(), []).append((decision_id, record))
-    for day, some in by_day.items():
-        _write_file(_folder(folder, day) / f"{some[0][0]}-{len(some)}.parquet", some)
+        by_day.setdefault(ids.time_of(decision_id).date(), {})[decision_id] = record
+    for day, found in by_day.items():
+        place = day_folder(folder, day)
+        there = _ids_in(place) if interrupted else frozenset[str]()
+        some = [(name, record) for name, record in found.items() if name not in there]
+        if some:
+            _write_file(place / f"{some[0][0]}-{len(some)}.parquet", some)
+
+
+def _ids_in(day: Path) -> frozenset[str]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found: set[str] = set()
+    for path in day.glob("*.parquet"):
+        with suppress(pa.ArrowInvalid):  # a damaged file must not stop the others
+            found.update(pq.read_table(path, columns=["decision_id"])["decision_id"].to_pylist())
+    return frozenset(found)
 
 
 def _write_file(path: Path, rows: Sequence[tuple[str, bytes]]) -> None:
-    import pyarrow as pa
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    about = [_about(record) for _, record in rows]
-    columns = {
-        name: pa.array([one[at] for one in about], pa.string()) for at, name in enumerate(_COLUMNS)
-    }
-    table = pa.table(
-        {
-            "decision_id": [decision_id for decision_id, _ in rows],
-            **columns,
-            "record": [record for _, record in rows],
-        }
-    )
-    _put(table, path)
+    put(columns.table_of(rows), path)
 
 
-def _about(record: bytes) -> tuple[str | None, ...]:
-    """The columns beside a record; nothing where somebody made it unreadable: it is kept as it is,
-    or nothing after it would be archived.
-    """
-    try:
-        kept = orjson.loads(record)
-        asked, made = kept["request"], kept["decision"]
-        found = (asked["customer"], asked["channel"], made["at"], made["level"], made["bundle"])
-    except (ValueError, LookupError, TypeError):
-        return (None,) * len(_COLUMNS)
-    return tuple(one if isinstance(one, str) else None for one in found)
+def _kind(folder: Path) -> Kind:
+    """Files of decisions, for who merges them."""
+    return Kind(folder=folder, key="decision_id", schema=columns.schema, anew=_anew)
 
 
-def _put(table: Any, path: Path) -> None:
-    """Writes a file that is there whole or not at all, and stays when the power goes."""
-    import pyarrow.parquet as pq
-
-    temporary = path.with_suffix(".part")
-    with temporary.open("wb") as file:
-        pq.write_table(table, file, compression="zstd")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+def _anew(table: Any) -> Any:
+    """Rows of files that were written with other columns."""
+    names, kept = table["decision_id"].to_pylist(), table["record"].to_pylist()
+    return columns.table_of([*zip(names, kept, strict=True)])
 
 
 async def compact(ledger: Ledger) -> int:
-    """Merges the small files of days that have many; returns how many files became fewer."""
-    return await asyncio.to_thread(_compact, ledger.site.data_dir / "archive")
+    """Merges the small files of days that have many, and drops days that are too old.
 
-
-def _compact(folder: Path) -> int:
-    """A crash between the merged file and the removal leaves decisions twice: readers take one."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    merged = 0
-    for day in folder.glob("date=*"):
-        small = [path for path in sorted(day.glob("*.parquet")) if _rows(path) < SMALL_ROWS]
-        if len(small) < MANY_FILES:
-            continue
-        table = pa.concat_tables([pq.read_table(path) for path in small])
-        kept = day / f"{small[0].stem.split('-')[0]}-{table.num_rows}.parquet"
-        _put(table, kept)
-        for path in small:
-            if path != kept:
-                path.unlink()
-        merged += len(small) - 1
-    return merged
-
-
-def _rows(path: Path) -> int:
-    """How many decisions a file has: its name says so."""
-    return int(path.stem.rpartition("-")[2])
-
-
-def _folder(folder: Path, day: date) -> Path:
-    return folder / f"date={day.isoformat()}"
+    Returns how many files became fewer by merging.
+    """
+    today, folder = ledger.clock.now().date(), ledger.site.archive
+    await asyncio.to_thread(drop_before, folder, ledger.site.oldest_day)
+    return await asyncio.to_thread(merge, _kind(folder), today)
 
 
 def records(folder: Path, days: int | None = None, today: date | None = None) -> list[bytes]:
@@ -250,17 +220,17 @@ def records(folder: Path, days: int | None = None, today: date | None = None) ->
 
 def records_by_day(folder: Path, since: date = date.min) -> Iterator[Mapping[str, bytes]]:
     """The archived records of each day from `since` on, oldest first, by decision id."""
-    for day in sorted(folder.glob("date=*")):
-        if date.fromisoformat(day.name.removeprefix("date=")) >= since:
-            found = _again_if_merged(partial(_records_of, day))
+    for day, place in days(folder):
+        if day >= since:
+            found = _again_if_merged(partial(_records_of, place))
             yield dict(sorted(found.items()))
 
 
 def _all_records(folder: Path, oldest: date) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
-    for day in sorted(folder.glob("date=*")):
-        if date.fromisoformat(day.name.removeprefix("date=")) >= oldest:
-            found.update(_records_of(day))
+    for day, place in days(folder):
+        if day >= oldest:
+            found.update(_records_of(place))
     return found
 
 

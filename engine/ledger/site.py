@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 
 from engine.ledger.clock import Clock
@@ -40,6 +41,8 @@ class Site:
     webhook_secret: str = field(default="", repr=False)
     temporal_tls: Tls | None = None
     temporal_api_key: str = field(default="", repr=False)
+    log_days: int = 0
+    """So many days of decisions and outcomes are kept; 0: all."""
 
     @property
     def seal_key(self) -> bytes:
@@ -50,6 +53,12 @@ class Site:
     def archive(self) -> Path:
         """The folder of the decisions that have left Redis."""
         return self.data_dir / "archive"
+
+    @property
+    def oldest_day(self) -> date:
+        """The first day that the log keeps, by the stack's clock."""
+        today = self.clock.now().date()
+        return today - timedelta(days=self.log_days) if self.log_days else date.min
 
     @property
     def journal(self) -> str:

@@ -1,18 +1,22 @@
 """A decision is found wherever it is: in the stream, the spool or the archive; once."""
 
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import func, select
 
 from engine.errors import LiveStateUnavailable, Unavailable, UnknownDecision
-from engine.ledger import Ledger, archive, keys, live, tables
+from engine.ledger import Ledger, archive, keys, live, parquet, tables
 from engine.ledger.archive import archive_stream, compact, records
+from engine.ledger.log import ask
 from engine.live import Ask
 from engine.types import Decision
 from tests.support.builders import a_bundle, a_customer, an_action
@@ -191,7 +195,7 @@ async def test_a_decision_in_a_stream_that_is_away_is_not_called_unknown(
 async def test_many_small_files_of_a_day_become_one_and_nothing_is_lost(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive, "MANY_FILES", 4)
+    monkeypatch.setattr(parquet, "MANY_FILES", 4)
     made: list[Decision] = []
     for _ in range(3):
         made += await some(ledger, 2)
@@ -208,26 +212,39 @@ async def test_many_small_files_of_a_day_become_one_and_nothing_is_lost(
         assert await ledger.raw_record(one.decision_id)
 
 
-async def test_a_crash_while_merging_loses_and_doubles_nothing(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(archive, "MANY_FILES", 2)
-    made: list[Decision] = []
+async def test_a_day_that_is_over_becomes_one_file(ledger: Ledger) -> None:
+    yesterday = ledger.clock.now() - timedelta(days=1)
     for _ in range(2):
-        made += await some(ledger, 2)
+        await some(ledger, 2, at=yesterday)
         await archive_stream(ledger)
+    assert await compact(ledger) == 1
+    assert await compact(ledger) == 0
+    assert len(archived(ledger)) == 4
 
-    def crash(_: Path) -> None:
-        raise OSError("the power went")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "unlink", crash)
-        with pytest.raises(OSError, match="power"):
-            await compact(ledger)
-
-    assert archived(ledger) == sorted(one.decision_id for one in made)
+async def test_decisions_are_kept_for_as_long_as_the_settings_say(ledger: Ledger) -> None:
+    now = ledger.clock.now()
+    for days in (0, 30, 31):
+        await some(ledger, 1, at=now - timedelta(days=days))
+    await archive_stream(ledger)
     await compact(ledger)
-    assert archived(ledger) == sorted(one.decision_id for one in made)
+    assert len(archived(ledger)) == 3
+    ledger.site = replace(ledger.site, log_days=30)
+    await compact(ledger)
+    assert len(archived(ledger)) == 2
+    assert len(list(ledger.site.archive.glob("date=*"))) == 2
+
+
+async def test_files_of_before_get_the_columns_of_today(ledger: Ledger) -> None:
+    made = await some(ledger, 2)
+    await archive_stream(ledger)
+    [file] = ledger.site.archive.glob("*/*.parquet")
+    parquet.put(pq.read_table(file, columns=["decision_id", "record"]), file)
+    assert ask(ledger.site.archive, "select * from candidates").rows == []
+    await compact(ledger)
+    found = ask(ledger.site.archive, "select decision_id from candidates").rows
+    assert sorted(name for (name,) in found) == archived(ledger)
+    assert len(archived(ledger)) == len(made)
 
 
 @pytest.mark.parametrize(
