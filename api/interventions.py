@@ -26,8 +26,8 @@ Person = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=
 class InterventionRequest(Contract):
     """What somebody wants done, and why.
 
-    `to` goes with reassign and escalate, `until` with extend, `choice` with answer. What has the
-    same `request_id`, and says the same, happens once.
+    `to` goes with reassign and escalate, `until` with extend, `choice` with answer and override.
+    What has the same `request_id`, and says the same, happens once.
     """
 
     author: Name

@@ -82,7 +82,7 @@ class Kept:
 
     `reassigned` names the stage whose owner an operator chose, `level` is how often it was
     escalated, `awaited_by` names the journeys that wait for the end of this one, `heeded` are the
-    keys of the latest interventions.
+    keys of the latest interventions, `instead` says which action is to be said next.
     """
 
     paused: Intervention | None = None
@@ -94,6 +94,7 @@ class Kept:
     holds: tuple[Hold, ...] = ()
     awaited_by: tuple[str, ...] = ()
     heeded: tuple[str, ...] = ()
+    instead: Intervention | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,10 @@ class HeldBy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionView:
-    """A decision as a journey sees it: small, since it stays in the history."""
+    """A decision as a journey sees it: small, since it stays in the history.
+
+    `instead` is the action that an operator wants said, whatever the step would say.
+    """
 
     decision_id: str
     level: Level
@@ -58,9 +61,11 @@ class DecisionView:
     proposals: tuple[Proposal, ...] = ()
     holds: tuple[HeldBy, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict[str, float])
+    instead: str = ""
 
     def proposal(self, action: str | None = None) -> Proposal | None:
         """The best proposal, or the one for this action."""
+        action = self.instead or action
         for proposal in self.proposals:
             if action is None or proposal.offer.action == action:
                 return proposal

@@ -119,6 +119,11 @@ class Operated(Standing):
             return f"{order.choice!r} is no answer: choose one of {', '.join(self._task.choices)}"
         return ""
 
+    def _why_no_override(self, order: Intervention) -> str:
+        if order.choice.strip() or self._kept.instead:
+            return ""
+        return "say which action is to be said: choice; there is no override to take back"
+
     # What an act does, in words
 
     def _pause(self, order: Intervention) -> str:
@@ -167,6 +172,11 @@ class Operated(Standing):
         self._answer = order
         return f"answered {order.choice!r}"
 
+    def _override(self, order: Intervention) -> str:
+        wanted = order.choice.strip()
+        self._kept = replace(self._kept, instead=order if wanted else None)
+        return f"{wanted} is to be said next:" if wanted else "override taken back"
+
     def _note(self, order: Intervention) -> str:
         return "noted"
 
@@ -179,6 +189,7 @@ class Operated(Standing):
         Act.EXTEND: _why_no_extend,
         Act.ESCALATE: _why_no_escalation,
         Act.ANSWER: _why_no_answer,
+        Act.OVERRIDE: _why_no_override,
     }
     _DOES: ClassVar[Mapping[Act, Callable[[Any, Intervention], str]]] = {
         Act.PAUSE: _pause,
@@ -190,6 +201,7 @@ class Operated(Standing):
         Act.ESCALATE: _escalate_it,
         Act.CANCEL: _cancel_it,
         Act.ANSWER: _answer_it,
+        Act.OVERRIDE: _override,
         Act.NOTE: _note,
     }
 
@@ -202,4 +214,5 @@ class Operated(Standing):
     _update_escalate = _update(Act.ESCALATE)
     _update_cancel = _update(Act.CANCEL)
     _update_answer = _update(Act.ANSWER)
+    _update_override = _update(Act.OVERRIDE)
     _update_note = _update(Act.NOTE)

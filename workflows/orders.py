@@ -19,6 +19,7 @@ class Act(StrEnum):
     ESCALATE = "escalate"
     CANCEL = "cancel"
     ANSWER = "answer"
+    OVERRIDE = "override"
     NOTE = "note"
 
 
@@ -32,11 +33,18 @@ MEANINGS = {
     Act.ESCALATE: "The next owner of the ladder, or to.",
     Act.CANCEL: "End it in good order: holds are released, and nobody waits for it.",
     Act.ANSWER: "Answer the question it asks: choice.",
+    Act.OVERRIDE: "Say this action next, if the engine offers it: choice. Without: as it would.",
     Act.NOTE: "Add a remark.",
 }
 """What each does, for people."""
 
-TAKES = {Act.REASSIGN: "to", Act.ESCALATE: "to", Act.EXTEND: "until", Act.ANSWER: "choice"}
+TAKES = {
+    Act.REASSIGN: "to",
+    Act.ESCALATE: "to",
+    Act.EXTEND: "until",
+    Act.ANSWER: "choice",
+    Act.OVERRIDE: "choice",
+}
 """Which of `to`, `until` and `choice` an act has use for; all others have use for none."""
 
 NEEDS = frozenset({Act.REASSIGN, Act.EXTEND, Act.ANSWER})
@@ -48,8 +56,9 @@ class Intervention:
     """What somebody wants done, and why.
 
     `to` is the owner after `reassign` or `escalate`, `until` the deadline after `extend`, `choice`
-    the answer to a question. `act` may be left out where an update is sent by its name. What has
-    the same `key` happens once, however long the journey lives.
+    the answer to a question, or the action that is said after `override`. `act` may be left out
+    where an update is sent by its name. What has the same `key` happens once, however long the
+    journey lives.
     """
 
     author: str

@@ -65,7 +65,7 @@ class Speaking(Holding):
                 limit=limit,
                 standing=standing,
             )
-            view = await self._ask(question)
+            view = await self._instead(question) or await self._ask(question)
             if standing and view.decision_id:
                 self._recorded = standing
             self._board = self._board.decided(channel, view)
@@ -181,6 +181,23 @@ class Speaking(Holding):
         unsaid = f"nothing offers it on {', '.join(channels)}{holds}"
         self.say(f"{action} did not go out: {sent.reason or sent.status if sent else unsaid}")
 
+    async def _instead(self, question: steps.Question) -> DecisionView | None:
+        """What an operator wants said, if the engine offers it on this channel."""
+        order = self._kept.instead
+        if order is None:
+            return None
+        step = self._key(f"instead.{question.channel}")
+        wide = replace(question, step=step, purposes=(), tags=(), limit=CANDIDATES)
+        view = await self._ask(wide)
+        wanted = order.choice.strip()
+        proposal = view.proposal(wanted)
+        if proposal is None:
+            holds = ", ".join(hold.id for hold in view.holds)
+            by = f", in force: {holds}" if holds else ""
+            self.say(f"{wanted} is not offered on {question.channel}{by}")
+            return None
+        return replace(view, proposals=(proposal,), instead=wanted)
+
     async def _ask(self, question: steps.Question) -> DecisionView:
         while (view := await calls.ask(question)) is None:
             self.say("the engine can't be reached, asking again")
@@ -244,7 +261,9 @@ class Speaking(Holding):
         if sent.status in (SentStatus.REFUSED, SentStatus.FAILED):
             self._kept = replace(self._kept, failed=replace(wanted, status=sent.status))
         elif sent.out:
-            self._kept = replace(self._kept, failed=None)
+            said = self._kept.instead
+            done = said is not None and said.choice.strip() == wanted.proposal.offer.action
+            self._kept = replace(self._kept, failed=None, instead=None if done else said)
         self._board = self._board.attending(self._kept)
         return sent
 

@@ -311,3 +311,31 @@ async def test_a_journey_that_does_not_run_is_unknown_and_an_act_must_be_named(
         await intervene(world.client, "counting:nobody", order)
     with pytest.raises(InvalidInput, match="pause"):
         await intervene(world.client, "counting:nobody", Intervention(author="o", because="b"))
+
+
+async def test_an_operator_says_what_is_said_next_and_only_next(world: World) -> None:
+    customer = await a_count(world)
+    standing = await customer.operator(COUNTING, Act.OVERRIDE, choice="set-up-guide")
+    assert "set-up-guide is to be said next: by olivia" in standing.words[-1]
+    await customer.tells(COUNTING, "number.said", number=1)
+    await world.until(lambda: customer.got == ["set-up-guide"])
+    with pytest.raises(InterventionRefused, match="no override to take back"):
+        await customer.operator(COUNTING, Act.OVERRIDE)
+    await customer.tells(COUNTING, "number.said", number="half")
+    await world.until(lambda: customer.got == ["set-up-guide", "set-up-guide"])
+
+
+async def test_what_the_engine_does_not_offer_is_not_said_by_override_either(world: World) -> None:
+    customer = await a_count(world)
+    hold = a_hold("quiet", purposes=(), tags=("set-up",))
+    await world.book.place_hold(customer.reference, hold)
+    await customer.operator(COUNTING, Act.OVERRIDE, choice="no-such-action")
+    await customer.tells(COUNTING, "number.said", number=1)
+    await customer.says(
+        COUNTING, "no-such-action is not offered on email, in force: complaint:quiet"
+    )
+    await world.until(lambda: customer.got == ["welcome-message"])
+    standing = await customer.operator(COUNTING, Act.OVERRIDE)
+    assert "override taken back by olivia" in standing.words[-1]
+    await customer.tells(COUNTING, "number.said", number="half")
+    await world.until(lambda: customer.got == ["welcome-message", "set-up-guide"])

@@ -88,6 +88,7 @@ async def test_what_operators_did_outlives_continuing_as_new(world: World) -> No
         until = await world.now() + timedelta(days=60)
         await customer.operator(CASE, Act.EXTEND, until=until)
         await customer.operator(CASE, Act.REASSIGN, to="Rita")
+        await customer.operator(CASE, Act.OVERRIDE, choice="no-such-action")
         await intervene(world.client, customer.journey(CASE).id, NOTED, key="once")
         await customer.operator(CASE, Act.PAUSE)
         await customer.has("complaint.opened", case="1")
@@ -101,6 +102,8 @@ async def test_what_operators_did_outlives_continuing_as_new(world: World) -> No
         assert (standing.owner, standing.due) == ("Rita", until)
         again = await intervene(world.client, customer.journey(CASE).id, NOTED, key="once")
         assert "noted" not in again.words[-1], "it was noted before"
+        taken_back = await customer.operator(CASE, Act.OVERRIDE)
+        assert "override taken back" in taken_back.words[-1]
         await customer.operator(CASE, Act.CANCEL, because="opened by mistake")
         assert (await customer.journey(CASE).result()).ended == "cancelled"
     assert customer.held == []
