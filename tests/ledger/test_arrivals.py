@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection
 
-from engine.ledger import arrivals, tables
+from engine.ledger import arrivals
 from engine.ledger.arrivals import Progress, advance, give_up, take, unfinished, waits_behind
 from tests.support.builders import DAY, NOW, a_customer, an_event
 
 EVENT = an_event()
-
-
-@pytest.fixture
-def connection(tmp_path: Path) -> Generator[Connection]:
-    engine = create_engine(f"sqlite:///{tmp_path / 'journal.sqlite'}")
-    tables.metadata.create_all(engine)
-    with engine.begin() as opened:
-        yield opened
-    engine.dispose()
 
 
 def test_an_event_is_new_once(connection: Connection) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
-import pytest
-from sqlalchemy import Connection, create_engine, insert
+from sqlalchemy import Connection, insert
 
 from engine.ledger import facts, tables
 from engine.ledger.arrivals import take
@@ -18,15 +15,6 @@ from tests.support.builders import DAY, NOW, a_customer, a_hold, an_event
 
 CUSTOMER = a_customer()
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def connection(tmp_path: Path) -> Generator[Connection]:
-    engine = create_engine(f"sqlite:///{tmp_path / 'journal.sqlite'}")
-    tables.metadata.create_all(engine)
-    with engine.begin() as opened:
-        yield opened
-    engine.dispose()
 
 
 def happens(connection: Connection, event_type: str, at: datetime, **data: str) -> None:
