@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -250,6 +251,15 @@ class FakePost:
         if message.message_id not in [sent.message_id for sent in self.delivered]:
             self.delivered.append(message)
         return FakeOutcome(status="delivered")
+
+    @contextmanager
+    def answering(self, outcome: FakeOutcome, *channels: str) -> Generator[None]:
+        """Lets these channels answer this for a while, instead of delivering."""
+        self.refusals = dict.fromkeys(channels, outcome)
+        try:
+            yield
+        finally:
+            self.refusals = {}
 
     def sent_to(self, customer: str) -> list[str]:
         """The actions that reached a customer, in order."""

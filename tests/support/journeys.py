@@ -12,7 +12,7 @@ from workflows.search_attributes import register
 from workflows.skipping import binary
 from workflows.testing import Customer, World, a_world, on
 
-__all__ = ["Customer", "World", "a_lapsed_world", "a_world"]
+__all__ = ["Customer", "World", "a_lapsed_world", "a_world", "has_a_callback"]
 
 
 @asynccontextmanager
@@ -32,3 +32,9 @@ async def a_lapsed_world(*, lapse: float) -> AsyncGenerator[World]:
         yield await on(env, lapse)
     finally:
         await env.shutdown()
+
+
+def has_a_callback(world: World, customer: Customer) -> bool:
+    """Whether somebody is going to call a customer back."""
+    running = world.book.running[customer.reference].values()
+    return "callback" in {one.kind for one in running}

@@ -156,14 +156,11 @@ async def test_a_desk_that_is_open_for_one_hour_a_day_calls_at_that_hour(world: 
 
 async def test_what_can_not_be_written_is_called_all_the_same(world: World) -> None:
     failed = FakeOutcome(status="failed", reason="bounced")
-    world.post.refusals = {"email": failed, "whatsapp": failed}
-    try:
+    with world.post.answering(failed, "email", "whatsapp"):
         customer = await booked(world)
         assert any("bounced" in words for words in (await customer.progress(CALL)).words)
         await world.pass_time(20 * MINUTE)
         await customer.in_stage(CALL, "calling")
-    finally:
-        world.post.refusals = {}
     assert said(world, customer) == [(BOOKED, "call")]
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 
 from engine.holds import COMMERCIAL
+from tests.support.journeys import has_a_callback
 from workflows.failed_payment import DESK, LEAD, MORE_TIME, WRITE_OFF
 from workflows.fakes import FakeOutcome
 from workflows.testing import Act, Customer, World
@@ -49,21 +48,6 @@ async def with_a_person(world: World) -> Customer:
     await customer.operator(NAME, Act.ANSWER, choice="taken")
     await customer.in_stage(NAME, "with a person")
     return customer
-
-
-@contextmanager
-def answering(world: World, outcome: FakeOutcome, *channels: str) -> Generator[None]:
-    """What these channels answer instead of sending."""
-    world.post.refusals = dict.fromkeys(channels, outcome)
-    try:
-        yield
-    finally:
-        world.post.refusals = {}
-
-
-def has_a_callback(world: World, customer: Customer) -> bool:
-    running = world.book.running[customer.reference].values()
-    return "callback" in {one.kind for one in running}
 
 
 # Reminding
@@ -138,7 +122,7 @@ async def at_night(world: World) -> tuple[Customer, FakeOutcome]:
     """A payment that fails at night: the notice waits for the morning."""
     until = await world.now() + 9 * HOUR
     night = FakeOutcome(status="waits", reason="quiet_hours:night", until=until)
-    with answering(world, night, "email", "whatsapp"):
+    with world.post.answering(night, "email", "whatsapp"):
         customer = world.customer()
         await customer.has("payment.failed", invoice="i-1")
         standing = await customer.in_stage(NAME, "failed")
@@ -166,7 +150,7 @@ async def test_what_has_nothing_to_do_with_it_does_not_call_the_notice_off(
     world: World,
 ) -> None:
     customer, night = await at_night(world)
-    with answering(world, night, "email", "whatsapp"):
+    with world.post.answering(night, "email", "whatsapp"):
         tried = len(world.post.attempts)
         await customer.has("milestone.reached", name="activated")
         await world.until(lambda: len(world.post.attempts) > tried)
@@ -177,7 +161,7 @@ async def test_what_has_nothing_to_do_with_it_does_not_call_the_notice_off(
 
 async def test_a_word_that_no_channel_takes_is_left_out(world: World) -> None:
     refused = FakeOutcome(status="refused", reason="consent")
-    with answering(world, refused, "email", "whatsapp"):
+    with world.post.answering(refused, "email", "whatsapp"):
         customer = await failed(world)
     await customer.says(NAME, f"{NOTICE} did not go out: consent")
     assert customer.got == []
@@ -239,7 +223,7 @@ async def test_a_call_that_the_desk_does_not_take_over_is_a_callback(
 
 async def test_a_call_that_can_not_be_passed_on_is_a_callback_at_once(world: World) -> None:
     customer = await failed(world)
-    with answering(world, FakeOutcome(status="failed", reason="no line"), "call"):
+    with world.post.answering(FakeOutcome(status="failed", reason="no line"), "call"):
         await world.pass_time(14 * DAY)
         await customer.says(NAME, "a callback is booked: no line")
     await world.until(lambda: has_a_callback(world, customer))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -28,6 +27,7 @@ SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+WAYS = ("email", "whatsapp", "inbox")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -47,16 +47,6 @@ async def asked(
     await customer.has("message.received", channel=channel, text="hello?", **data)
     await customer.in_stage("inquiry", stage)
     return customer
-
-
-@contextmanager
-def refusing(world: World, outcome: FakeOutcome) -> Generator[None]:
-    """No message goes out."""
-    world.post.refusals = dict.fromkeys(("email", "whatsapp", "inbox"), outcome)
-    try:
-        yield
-    finally:
-        world.post.refusals = {}
 
 
 # To a team
@@ -173,7 +163,7 @@ async def test_a_late_reply_is_escalated_even_if_the_customer_can_not_be_told(
     world: World,
 ) -> None:
     customer = await asked(world)
-    with refusing(world, FakeOutcome(status="refused", reason="consent")):
+    with world.post.answering(FakeOutcome(status="refused", reason="consent"), *WAYS):
         await world.pass_time(3 * MINUTE)
         standing = await customer.in_stage("inquiry", "escalated")
     assert standing.owner == LEAD
@@ -261,7 +251,7 @@ async def test_a_message_at_night_is_not_left_waiting_behind_a_survey(world: Wor
     customer = await asked(world)
     until = await world.now() + 9 * HOUR
     night = FakeOutcome(status="waits", reason="quiet_hours:nights", until=until)
-    with refusing(world, night):
+    with world.post.answering(night, *WAYS):
         await customer.has("agent.replied", channel="whatsapp", resolved=True)
         standing = await customer.in_stage("inquiry", "solved")
         assert standing.waiting_for == "the end of quiet_hours:nights"
@@ -274,7 +264,7 @@ async def test_a_message_at_night_is_not_left_waiting_behind_a_survey(world: Wor
 
 async def test_with_nothing_to_send_it_still_ends(world: World) -> None:
     customer = await asked(world)
-    with refusing(world, FakeOutcome(status="refused", reason="consent")):
+    with world.post.answering(FakeOutcome(status="refused", reason="consent"), *WAYS):
         await customer.has("agent.replied", channel="whatsapp")
         assert (await customer.ending("inquiry")).ended == "solved"
     assert customer.got == []

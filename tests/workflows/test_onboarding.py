@@ -147,12 +147,9 @@ async def test_an_outreach_that_must_wait_goes_out_within_the_24_hours(world: Wo
 
 async def test_an_outreach_that_can_not_go_out_is_a_task_of_the_team(world: World) -> None:
     customer = await a_newcomer(world)
-    world.post.refusals = {"call": FakeOutcome(status="failed", reason="no such channel")}
-    try:
+    with world.post.answering(FakeOutcome(status="failed", reason="no such channel"), "call"):
         await world.pass_time(3 * DAY + HOUR)
         standing = await customer.in_stage("onboarding", OUTREACH)
-    finally:
-        world.post.refusals = {}
     assert "onboarding-check-in did not go out: no such channel" in standing.words[-2]
     assert "over to onboarding team: reach out about activated" in standing.words[-1]
 

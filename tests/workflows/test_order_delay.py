@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 
+from tests.support.journeys import has_a_callback
 from workflows.fakes import FakeOutcome
 from workflows.order_delay import DESK, LEAD
 from workflows.testing import Act, Customer, World
@@ -18,6 +17,7 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 NAME = "order-delay:o-1"
 TO_BE_REPAIRED = "to be repaired"
+REFUSED = FakeOutcome(status="refused", reason="consent")
 
 
 async def delayed(world: World, hours: float, stage: str) -> Customer:
@@ -26,21 +26,6 @@ async def delayed(world: World, hours: float, stage: str) -> Customer:
     await customer.has("order.delayed", order="o-1", hours=hours)
     await customer.in_stage(NAME, stage)
     return customer
-
-
-@contextmanager
-def refusing(world: World, *channels: str) -> Generator[None]:
-    """Nothing goes out on these channels."""
-    world.post.refusals = dict.fromkeys(channels, FakeOutcome(status="refused", reason="consent"))
-    try:
-        yield
-    finally:
-        world.post.refusals = {}
-
-
-def has_a_callback(world: World, customer: Customer) -> bool:
-    running = world.book.running[customer.reference].values()
-    return "callback" in {one.kind for one in running}
 
 
 # Telling
@@ -193,7 +178,7 @@ async def test_a_call_that_nobody_takes_is_booked_and_goes_to_the_lead(
 async def test_a_notice_that_no_channel_takes_becomes_a_call_and_then_a_callback(
     world: World,
 ) -> None:
-    with refusing(world, "email", "whatsapp"):
+    with world.post.answering(REFUSED, "email", "whatsapp"):
         customer = await delayed(world, 72.0, "telling the customer")
     standing = await customer.progress(NAME)
     assert standing.task is not None
