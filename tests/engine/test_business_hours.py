@@ -24,6 +24,9 @@ from tests.support.hours import ALWAYS, any_hours, counted, lengths, moments, of
 HOUR, MINUTE, NOTHING = timedelta(hours=1), timedelta(minutes=1), timedelta()
 TICK = timedelta(microseconds=1)
 
+SOME = settings(max_examples=40)
+"""Each example is a case of weeks."""
+
 
 def at(local: str, zone: str = "Europe/Berlin") -> datetime:
     """When a local clock shows this for the first time."""
@@ -207,7 +210,7 @@ def test_clocks_changed_at_midnight_lose_or_gain_an_hour_of_the_day() -> None:
 # -- promises
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(hours=any_hours(), start=moments(), steps=st.integers(0, 300))
 def test_business_time_is_what_looking_at_the_clock_all_the_time_gives(
     hours: BusinessHours, start: datetime, steps: int
@@ -219,6 +222,7 @@ def test_business_time_is_what_looking_at_the_clock_all_the_time_gives(
     assert business_time(hours, start, end) == counted(hours, start, end, closed)
 
 
+@SOME
 @given(hours=any_hours(), start=moments(), first=lengths(), second=lengths())
 def test_business_time_adds_up_however_it_is_split(
     hours: BusinessHours, start: datetime, first: timedelta, second: timedelta
@@ -230,6 +234,7 @@ def test_business_time_adds_up_however_it_is_split(
     assert add_business_time(hours, add_business_time(hours, start, first), second) == whole
 
 
+@SOME
 @given(hours=any_hours(), start=moments(), amount=lengths())
 def test_adding_business_time_finds_the_first_moment_by_which_it_has_passed(
     hours: BusinessHours, start: datetime, amount: timedelta
@@ -240,6 +245,7 @@ def test_adding_business_time_finds_the_first_moment_by_which_it_has_passed(
         assert business_time(hours, start, end - TICK) < amount
 
 
+@SOME
 @given(hours=any_hours(), start=moments(), wait=lengths(), amount=lengths())
 def test_who_starts_later_is_never_due_earlier(
     hours: BusinessHours, start: datetime, wait: timedelta, amount: timedelta
@@ -249,6 +255,7 @@ def test_who_starts_later_is_never_due_earlier(
     assert due <= add_business_time(hours, start, amount + wait)
 
 
+@SOME
 @given(hours=any_hours(), moment=moments())
 def test_the_next_opening_is_the_first_and_lasts_until_it_closes(
     hours: BusinessHours, moment: datetime
@@ -263,6 +270,7 @@ def test_the_next_opening_is_the_first_and_lasts_until_it_closes(
         assert business_time(hours, opened, closed) == closed - opened > NOTHING
 
 
+@SOME
 @given(hours=any_hours(), start=moments(), amount=lengths())
 def test_writing_holidays_out_changes_nothing(
     hours: BusinessHours, start: datetime, amount: timedelta

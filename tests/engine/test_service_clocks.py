@@ -38,6 +38,9 @@ ANSWERED, RESOLVED, REOPENED = (
     Happening.REOPENED,
 )
 
+SOME = settings(max_examples=40)
+"""Each example is a case of weeks."""
+
 
 def a_clock(
     promise: Promise | None = None,
@@ -268,7 +271,7 @@ def test_a_clock_keeps_the_terms_and_holidays_that_held_when_it_started() -> Non
     assert business_time(clock.hours, whit_monday, whit_monday + DAY) == timedelta()
 
 
-@settings(max_examples=50)
+@SOME
 @given(story=stories())
 def test_a_clock_survives_being_written_down(story: Story) -> None:
     adapter = TypeAdapter(ServiceClock)
@@ -278,7 +281,7 @@ def test_a_clock_survives_being_written_down(story: Story) -> None:
 # -- promises
 
 
-@settings(max_examples=120)
+@settings(max_examples=100)
 @given(story=stories())
 def test_a_clock_reads_what_watching_the_case_all_the_time_gives(story: Story) -> None:
     found, seen = reading(story.told, story.end), watched(story)
@@ -288,6 +291,7 @@ def test_a_clock_reads_what_watching_the_case_all_the_time_gives(story: Story) -
         assert found.deadline == seen.deadline
 
 
+@SOME
 @given(story=stories(), data=st.data())
 def test_the_order_of_the_news_and_news_that_come_twice_make_no_difference(
     story: Story, data: st.DataObject
@@ -302,12 +306,14 @@ def test_the_order_of_the_news_and_news_that_come_twice_make_no_difference(
     assert clock == story.told
 
 
+@SOME
 @given(story=stories(), looks=st.lists(st.integers(0, 30_000), max_size=8))
 def test_looking_more_often_changes_nothing_that_is_done(story: Story, looks: list[int]) -> None:
     moments = [story.clock.started + minute * MINUTE for minute in looks]
     assert steps_taken(story, moments) == steps_taken(story)
 
 
+@SOME
 @given(story=stories())
 def test_every_step_is_taken_once_in_order_and_only_while_something_is_owed(story: Story) -> None:
     found = steps_taken(story)
@@ -321,6 +327,7 @@ def test_every_step_is_taken_once_in_order_and_only_while_something_is_owed(stor
         assert late is (due.step is not Step.WARN)
 
 
+@SOME
 @given(story=stories(), wait=lengths())
 def test_used_time_never_runs_backwards(story: Story, wait: timedelta) -> None:
     before, after = reading(story.told, story.end), reading(story.told, story.end + wait)
@@ -328,6 +335,7 @@ def test_used_time_never_runs_backwards(story: Story, wait: timedelta) -> None:
         assert before.used <= after.used <= before.used + (story.end + wait - before.began)
 
 
+@SOME
 @given(story=stories(), at=st.integers(0, 400))
 def test_waiting_for_the_customer_never_makes_a_deadline_earlier(story: Story, at: int) -> None:
     mark = Mark(story.clock.started + at * timedelta(minutes=15), WAITING, "more")
@@ -339,6 +347,7 @@ def test_waiting_for_the_customer_never_makes_a_deadline_earlier(story: Story, a
     )
 
 
+@SOME
 @given(clock=clocks(), since=lengths(), lasts=lengths())
 def test_a_pause_moves_the_deadline_by_the_business_time_in_it(
     clock: ServiceClock, since: timedelta, lasts: timedelta
@@ -355,6 +364,7 @@ def test_a_pause_moves_the_deadline_by_the_business_time_in_it(
     assert business_time(clock.hours, old, new) == moved
 
 
+@SOME
 @given(clock=clocks(), wait=lengths())
 def test_who_asks_later_is_not_due_earlier(clock: ServiceClock, wait: timedelta) -> None:
     clock = replace(clock, promise=replace(clock.promise, target=Target.FIRST_RESPONSE))

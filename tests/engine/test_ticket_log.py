@@ -29,7 +29,11 @@ def test_clocks_agree_with_the_log_where_they_count_as_it_does(log: list[Ticket]
 
 @pytest.mark.parametrize(
     ("pauses", "until_closed", "at_most"),
-    [(False, False, 0.962), (True, True, 0.927), (True, False, 0.908)],
+    [
+        pytest.param(False, False, 0.962, marks=pytest.mark.long),
+        pytest.param(True, True, 0.927, marks=pytest.mark.long),
+        (True, False, 0.908),
+    ],
     ids=["until resolved", "with pauses", "until resolved, with pauses"],
 )
 def test_clocks_that_count_otherwise_agree_less(
