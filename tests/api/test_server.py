@@ -189,7 +189,7 @@ def test_a_batch_of_decisions_comes_back_whole(door: httpx.Client) -> None:
 def test_it_ends_cleanly_when_told_to(tmp_path: Path, how: signal.Signals) -> None:
     with valkey(tmp_path / "redis") as redis, api(tmp_path, redis.url) as (_, process):
         process.send_signal(how)
-        assert process.wait(10) == 0
+        assert process.wait(20) == 0
 
 
 def test_a_taken_port_is_one_clear_line() -> None:
