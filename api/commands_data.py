@@ -99,16 +99,14 @@ def train(
     """Train, evaluate and register models; each is promoted if it passes the gate."""
     from api.running import at_running_stack
     from api.settings import load_settings, site
-    from engine.bundle import load_bundle
-    from models.train import train_acceptance, train_churn
+    from models.train import train as train_one
 
     if model not in (None, *MODELS):
         raise typer.BadParameter(f"{model!r} is none of {', '.join(MODELS)}")
     place = site(at_running_stack(load_settings({"data_dir": data_dir})))
     for name in [model] if model else MODELS:
         typer.echo(f"training {name}", err=True)
-        bundle = load_bundle(place.bundle)
-        report = train_churn(place) if name == "churn" else train_acceptance(place, bundle)
+        report = train_one(place, name)
         if as_json:
             typer.echo(json.dumps(report))
         else:

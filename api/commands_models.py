@@ -1,4 +1,4 @@
-"""Commands on models: evaluate, compile; learn what texts are about, and classify them."""
+"""Commands on models: list, history, rollback; evaluate, compile; learn, classify."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import typer
 
 from api.commands_data import MODELS, tell
 from api.options import AsJson, DataDir, JsonFile
+from engine.ledger.site import Site
 
 models_app = typer.Typer(
-    help="Evaluate and compile models; learn what texts are about.", no_args_is_help=True
+    help="See, evaluate, compile and take back models; learn what texts are about.",
+    no_args_is_help=True,
 )
 MOST_LIKELY = 3
 
@@ -20,6 +22,86 @@ MOST_LIKELY = 3
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the command line."""
     app.add_typer(models_app, name="models")
+
+
+@models_app.command(
+    "list", short_help="Which models are in use.", epilog="Example: tactful models list --json"
+)
+def list_models(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Print the models of the stack: what is in use, since when, and how good it is."""
+    from models.told import list_lines, models_of
+
+    found = models_of(_site(data_dir))
+    typer.echo(json.dumps(found) if as_json else "\n".join(list_lines(found)))
+
+
+@models_app.command(
+    "history",
+    short_help="What became of each training, and why.",
+    epilog="Example: tactful models history acceptance --last 3",
+)
+def show_history(
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="Without it all of them.")
+    ] = None,
+    last: Annotated[int, typer.Option(metavar="N", min=1, help="So many of each.")] = 10,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print what became of trainings, newest first: promoted, kept or refused, with the reason."""
+    from models.history import history, told
+    from models.registry import models_kept
+    from models.told import history_lines
+
+    place = _site(data_dir)
+    for name in [model] if model else models_kept(place):
+        if as_json:
+            lines = [json.dumps({"model": name, **told(e)}) for e in history(place, name)[-last:]]
+        else:
+            lines = list(history_lines(place, name, last))
+        typer.echo("\n".join(lines) or f"{name}: no training yet")
+
+
+@models_app.command(
+    "rollback",
+    short_help="Put an earlier model in use again.",
+    epilog="Example: tactful models rollback acceptance --because 'too many discounts'",
+)
+def rollback(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="churn or acceptance.")],
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="HASH", help="This one, or how it begins. [the one before]"),
+    ] = None,
+    because: Annotated[
+        str, typer.Option(metavar="TEXT", help="Why; it stays on record.")
+    ] = "by hand",
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put an earlier model in use; running processes take it up within a second.
+
+    A training that gives the model gone back from again does not promote it.
+    """
+    from models.gate import go_back
+    from models.history import told
+    from models.told import short
+
+    if model not in MODELS:
+        raise typer.BadParameter(f"{model!r} is none of {', '.join(MODELS)}")
+    entry = go_back(_site(data_dir), model, to, because)
+    if as_json:
+        typer.echo(json.dumps(told(entry)))
+    else:
+        was = short(entry.before) if entry.before else "none"
+        typer.echo(f"{model}: {short(entry.artefact)} is in use again, was {was}")
+
+
+def _site(data_dir: Path | None) -> Site:
+    from api.running import at_running_stack
+    from api.settings import load_settings, site
+
+    return site(at_running_stack(load_settings({"data_dir": data_dir})))
 
 
 @models_app.command(
@@ -56,13 +138,11 @@ def compile_models(
 
     Only models that leaf masks can't express are scored by what is compiled.
     """
-    from api.running import at_running_stack
-    from api.settings import load_settings, site
     from models.compiled import compile_current
 
     if model not in (None, *MODELS):
         raise typer.BadParameter(f"{model!r} is none of {', '.join(MODELS)}")
-    place = site(at_running_stack(load_settings({"data_dir": data_dir})))
+    place = _site(data_dir)
     for name in [model] if model else MODELS:
         typer.echo(compile_current(place, name))
 
@@ -86,11 +166,9 @@ def learn(
     A fifth of the texts is set apart to judge it by. It takes over if it is as good on them as the
     model before.
     """
-    from api.running import at_running_stack
-    from api.settings import load_settings, site
     from models.text_train import train_texts
 
-    place = site(at_running_stack(load_settings({"data_dir": data_dir})))
+    place = _site(data_dir)
     report = train_texts(place, name, file, text, target, sep)
     if as_json:
         typer.echo(json.dumps(report))
@@ -110,11 +188,9 @@ def classify(
     as_json: AsJson = False,
 ) -> None:
     """Print the likeliest classes of a text, and how likely each is."""
-    from api.running import at_running_stack
-    from api.settings import load_settings, site
     from models.text_train import text_model
 
-    place = site(at_running_stack(load_settings({"data_dir": data_dir})))
+    place = _site(data_dir)
     model = text_model(place, name)
     chances = model.probabilities([text])[0].tolist()
     found = sorted(zip(model.classes, chances, strict=True), key=lambda each: -each[1])

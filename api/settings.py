@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     webhook_secret: SecretStr = SecretStr(DEVELOPMENT_SECRET)
     lapse: Annotated[float, Field(gt=0)] | None = None
     log_days: Annotated[int, Field(ge=0, le=36_500)] = 730
+    training_hours: Annotated[int, Field(ge=0, le=8_760)] = 24
 
     @classmethod
     def settings_customise_sources(
@@ -238,6 +239,7 @@ def site(settings: Settings) -> Site:
         temporal_tls=_tls(settings),
         temporal_api_key=(settings.temporal_api_key or SecretStr("")).get_secret_value(),
         log_days=settings.log_days,
+        training_hours=settings.training_hours,
     )
 
 

@@ -13,8 +13,9 @@ from typing import Any
 from engine.errors import InvalidModel
 from models.calibrate import Calibration, Method
 from models.encoding import Column, ColumnKind
+from models.soundness import check_sound
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,14 +85,21 @@ def content_hash(facts: bytes, model: bytes) -> str:
 
 
 def read_artefact(facts: bytes, model: bytes) -> Artefact:
-    """An artefact from its two files. Raises InvalidModel when they are not what `facts` writes."""
+    """An artefact from its two files.
+
+    Raises InvalidModel when they are not what `facts` writes, or contradict each other.
+    """
     try:
         raw: dict[str, Any] = json.loads(facts)
         if raw["format"] != FORMAT:
-            raise InvalidModel(f"artefact format {raw['format']!r}: {FORMAT} is needed")
-        return _artefact(raw, model.decode())
+            raise InvalidModel(
+                f"artefact format {raw['format']!r}: {FORMAT} is needed, train again"
+            )
+        found = _artefact(raw, model.decode())
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidModel(f"artefact.json is not an artefact: {error!r}") from error
+    check_sound(found)
+    return found
 
 
 def _artefact(raw: dict[str, Any], model: str) -> Artefact:

@@ -15,16 +15,21 @@ from models.metrics import log_loss
 
 _FOLDS = 5
 _MOST_STEPS = 50
+_MOST_POINTS, _ROWS_A_POINT = 20, 400
 _ONE = np.array(1.0)
 _STEEPEST = np.array(700.0)
 """The exponential of more than this is too large. Arrays, since numpy converts floats each time."""
 
 
 class Method(StrEnum):
-    """`none`: the logistic function alone; `platt`: with slope and offset; `isotonic`: a curve."""
+    """`none`: the logistic function alone; `platt`: with slope and offset; `isotonic`: a curve.
+
+    `curve`: straight lines between a few points, from raw score to log-odds.
+    """
 
     NONE = "none"
     PLATT = "platt"
+    CURVE = "curve"
     ISOTONIC = "isotonic"
 
 
@@ -32,7 +37,8 @@ class Method(StrEnum):
 class Calibration:
     """A monotone curve from raw score (log-odds) to probability, applied in float64.
 
-    `knots` and `levels` are the points of the isotonic curve, straight lines between them.
+    `knots` and `levels` are the points of a curve, straight lines between them: probabilities
+    (`isotonic`) or log-odds (`curve`), which go on by `slope` beyond the first and the last.
     """
 
     method: Method = Method.NONE
@@ -51,6 +57,9 @@ class Calibration:
             return np.interp(raw, self.knots, self.levels)
         if self.method is Method.PLATT:
             raw = self.slope * raw + self.offset
+        elif self.method is Method.CURVE:
+            beyond = raw - np.minimum(np.maximum(raw, self.knots[0]), self.knots[-1])
+            raw = np.interp(raw, self.knots, self.levels) + self.slope * beyond
         return logistic(raw)
 
     def one(self, raw: float) -> float:
@@ -63,6 +72,8 @@ class Calibration:
             return float(np.interp(raw, self.knots, self.levels))
         if self.method is Method.PLATT:
             raw = self.slope * raw + self.offset
+        elif self.method is Method.CURVE:
+            return float(self(np.array([raw]))[0])
         return 1.0 / (1.0 + math.exp(min(700.0, -raw)))
 
 
@@ -137,6 +148,27 @@ def fit_isotonic(raw: Vector, target: Vector) -> Calibration:
     return Calibration(method=Method.ISOTONIC, knots=knots, levels=levels)
 
 
+def fit_curve(raw: Vector, target: Vector) -> Calibration:
+    """A rising curve of few points: the isotonic one, averaged in bins of as many rows each.
+
+    Platt's where there are too few rows for three points.
+    """
+    straight = fit_platt(raw, target)
+    count = min(_MOST_POINTS, len(raw) // _ROWS_A_POINT)
+    edges = np.unique(np.quantile(raw, np.linspace(0, 1, count + 1))) if count else raw[:0]
+    if len(edges) < 4 or straight.method is not Method.PLATT:
+        return straight
+    place = np.clip(np.searchsorted(edges, raw, side="right") - 1, 0, len(edges) - 2)
+    rows = np.bincount(place)
+    level = np.bincount(place, weights=fit_isotonic(raw, target)(raw)) / rows
+    return Calibration(
+        method=Method.CURVE,
+        slope=straight.slope,
+        knots=tuple((np.bincount(place, weights=raw) / rows).tolist()),
+        levels=tuple(np.log(level / (1 - level)).tolist()),
+    )
+
+
 def best(raw: Vector, target: Vector, seed: int = 0) -> Calibration:
     """The method with the least cross-validated log loss; a more flexible one must earn it.
 
@@ -146,10 +178,11 @@ def best(raw: Vector, target: Vector, seed: int = 0) -> Calibration:
     fits: list[Callable[[Vector, Vector], Calibration]] = [
         lambda raw, target: Calibration(),
         fit_platt,
+        fit_curve,
         fit_isotonic,
     ]
     losses = [_held_out_loss(fit, raw, target, folds) for fit in fits]
-    noise = (0.0, min(0.0002, 1 / len(raw)), 0.002)
+    noise = (0.0, min(0.0002, 1 / len(raw)), 0.0002, 0.002)
     chosen = min(range(len(fits)), key=lambda i: losses[i] + noise[i])
     return fits[chosen](raw, target)
 

@@ -6,6 +6,7 @@ Feast, duckdb and pandas are imported where they are used: `acceptance_rows` nee
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ import numpy as np
 
 from engine.errors import InvalidInput
 from engine.ledger.site import Site
-from engine.types import Scalar
+from engine.types import Arm, Scalar
 from feature_store.schema import FEATURES, Kind
 from models.encoding import MISSING, Column, ColumnKind, encode_row
 from models.inputs import ACTION, CHANNEL, CHURN_SCORE, GROUP, PAIR, PURPOSE
@@ -26,6 +27,9 @@ NEGATIVE = frozenset({"reject"})
 NEUTRAL = frozenset({"later"})
 RESPONSE_WAIT = timedelta(days=7)
 """How long silence after an impression or a delivery is not yet a no."""
+
+MOST_WAITING = 0.05
+"""The share of young offers without an answer yet, above which the answers there are mislead."""
 
 _TEST_SHARE = 0.2
 
@@ -41,6 +45,8 @@ class AcceptanceRow:
     channel: str
     accepted: bool
     customer: str = ""
+    control: bool = False
+    """Offered by chance, to the random control slice: learned from, but kept out of any lift."""
     at: datetime = field(default_factory=lambda: datetime.fromtimestamp(0, UTC))
 
     def values(self) -> Mapping[str, Scalar]:
@@ -61,6 +67,7 @@ class ChurnRows:
     rows: Sequence[Mapping[str, Scalar]]
     churned: Labels
     customers: Sequence[str]
+    times: Sequence[datetime]
     window: tuple[datetime, datetime]
 
 
@@ -75,25 +82,46 @@ def acceptance_rows(
     An outcome has `decision_id`, `treatment`, `outcome` and `at`. `accept` and `convert` are a yes,
     `reject` is a no, `later` says nothing, and anything else (impression, click, delivery) is a no
     once `wait` has passed by `now`. An offer without any outcome was perhaps never seen: left out.
+
+    On a channel where many of the newest offers still wait for an answer, none that is younger than
+    `wait` counts: those who say yes at once would be nearly all there is.
     """
     by_offer: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for outcome in outcomes:
         key = (str(outcome["decision_id"]), str(outcome["treatment"]))
         by_offer.setdefault(key, []).append(outcome)
+    young = None if now is None else now - wait
+    found: list[AcceptanceRow] = []
+    waiting: Counter[str] = Counter()
     for record in records:
         decision = record["decision"]
         for offers in decision["placements"].values():
             for offer in offers:
-                found = by_offer.get((decision["decision_id"], offer["treatment"]), [])
-                accepted = _answer(found, now, wait)
+                told = by_offer.get((decision["decision_id"], offer["treatment"]), [])
+                accepted = _answer(told, now, wait)
                 if accepted is not None:
-                    yield _acceptance_row(record, offer, accepted)
+                    found.append(_acceptance_row(record, offer, accepted))
+                elif told and not _kinds(told) & NEUTRAL:
+                    waiting[record["request"]["channel"]] += 1
+    yield from found if young is None else _settled(found, waiting, young)
+
+
+def _settled(
+    rows: Sequence[AcceptanceRow], waiting: Mapping[str, int], young: datetime
+) -> Iterator[AcceptanceRow]:
+    answered = Counter(row.channel for row in rows if row.at > young)
+    open_yet = {name for name, n in waiting.items() if n > MOST_WAITING * (n + answered[name])}
+    return (row for row in rows if row.at <= young or row.channel not in open_yet)
+
+
+def _kinds(outcomes: Sequence[Mapping[str, Any]]) -> set[str]:
+    return {str(outcome["outcome"]) for outcome in outcomes}
 
 
 def _answer(
     outcomes: Sequence[Mapping[str, Any]], now: datetime | None, wait: timedelta
 ) -> bool | None:
-    kinds = {str(outcome["outcome"]) for outcome in outcomes}
+    kinds = _kinds(outcomes)
     if kinds & POSITIVE:
         return True
     if kinds & NEGATIVE:
@@ -119,6 +147,7 @@ def _acceptance_row(
         channel=record["request"]["channel"],
         accepted=accepted,
         customer=record["request"]["customer"],
+        control=record["decision"].get("arm") == Arm.CONTROL,
         at=_time(record["request"]["now"]),
     )
 
@@ -188,5 +217,6 @@ def churn_rows(site: Site) -> ChurnRows:
         rows=[record.features for record in records],
         churned=np.array([record.label for record in records], dtype=np.int64),
         customers=[record.customer for record in records],
+        times=times,
         window=(min(times), max(times)),
     )

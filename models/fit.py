@@ -1,27 +1,34 @@
-"""Fits a model to any examples: LightGBM chosen, stopped and calibrated by cross-validation."""
+"""Fits a model to any examples: LightGBM chosen, stopped and calibrated on rows held out."""
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import lightgbm as lgb
 import numpy as np
 
-from models.artefact import Artefact, Golden, golden_row
-from models.calibrate import Calibration, best, fit_slope, softmax
-from models.encoding import ColumnKind, Matrix
+from models.artefact import Artefact
+from models.calibrate import Calibration, Method, best, fit_slope, softmax
+from models.encoding import ColumnKind, Matrix, Vector
+from models.folds import Fold, Mask, crosswise, forward, judged_by, mean_over
 from models.frames import Examples
-from models.inputs import ACTION, CHANNEL, answers_key
-from models.metrics import Labels, Metrics, binary, several
+from models.kept_beside import golden_of, learned_from
+from models.metrics import Metrics, binary, several
+from models.soundness import name_in_model
 
 MOST_ROUNDS = 800
 PATIENCE = 40
-GOLDEN_ROWS = 12
-_MANY_ROWS = 15_000
+RARE = 0.2
+"""A class with a smaller share is tried with a higher weight."""
+RECENT = 0.15
+"""Where there are times: a row this share of the whole span older counts half, in a trial."""
+GAIN = 0.0005
+"""How much less the loss of a trial must be to be worth what it adds."""
 
 _COMMON: Mapping[str, Any] = {
     "verbosity": -1,
@@ -45,19 +52,43 @@ _SHAPES: tuple[Mapping[str, Any], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
+    """`weight` is that of a positive row; `half` the seconds after which a row counts half."""
+
     shape: Mapping[str, Any]
     seed: int
     most: int
+    weight: float = 1.0
+    half: float = 0.0
+
+    def words(self) -> str:
+        """What is special about it."""
+        told = [f"{self.shape['num_leaves']} leaves"]
+        told += [f"positives weigh {self.weight:.1f}"] if self.weight != 1.0 else []
+        told += [f"half after {self.half / 86_400:.1f} days"] if self.half else []
+        return ", ".join(told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What cross-validation found for one shape: rounds to train, out-of-fold raw scores, loss."""
+    """What the folds found for one plan: rounds to train, raw scores of judged rows, loss."""
 
     plan: _Plan
     rounds: int
     raw: Matrix
     loss: float
+
+    def words(self) -> str:
+        """For the report of a training."""
+        return f"{self.plan.words()}: {self.rounds} rounds, log loss {self.loss:.4f}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A model, and every trial on the way to it; the one chosen is first."""
+
+    artefact: Artefact
+    trials: tuple[str, ...]
+    shape: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +106,52 @@ def fit(
     examples: Examples, provenance: Provenance, seed: int = 7, most_rounds: int = MOST_ROUNDS
 ) -> Artefact:
     """A calibrated model of the examples; its metrics are those of rows held out in turn."""
-    folds = _folds(examples.target, seed)
-    plans = [_Plan(shape=shape, seed=seed, most=most_rounds) for shape in _shapes(examples)]
+    return search(examples, provenance, seed, most_rounds).artefact
+
+
+def search(
+    examples: Examples,
+    provenance: Provenance,
+    seed: int = 7,
+    most_rounds: int = MOST_ROUNDS,
+    shapes: Sequence[Mapping[str, Any]] = (),
+) -> Fitted:
+    """The same with all trials: the shapes, then what may make the best one of them better."""
+    folds = forward(examples.at, examples.target) if examples.at is not None else ()
+    folds = folds or crosswise(examples.target, seed)
+    plans = [
+        _Plan(shape=shape, seed=seed, most=most_rounds) for shape in shapes or _shapes(examples)
+    ]
     trials = [_trial(examples, plan, folds) for plan in plans]
     chosen = min(trials, key=lambda trial: trial.loss)
-    booster = _all_rows(examples, chosen)
-    calibration = _calibration(examples, chosen.raw)
-    text = booster.model_to_string(num_iteration=-1)
+    for change in _changes(examples) if folds else ():
+        trials.append(_trial(examples, replace(chosen.plan, **change), folds))
+        if trials[-1].loss < chosen.loss - GAIN:
+            chosen = trials[-1]
+    others = [trial.words() for trial in trials if trial is not chosen]
+    judged = judged_by(folds, len(examples.rows))
+    artefact = _artefact(examples, provenance, chosen, examples.take(judged), chosen.raw[judged])
+    told = (chosen.words(), *others)
+    return Fitted(artefact=artefact, trials=told, shape=chosen.plan.shape)
+
+
+def _changes(examples: Examples) -> Iterator[Mapping[str, float]]:
+    share = int((examples.target == 1).sum()) / max(1, len(examples.target))
+    if len(examples.classes) == 2 and 0 < share < RARE:
+        yield {"weight": math.sqrt((1 - share) / share)}
+    if examples.at is not None and (span := _span(examples.at)) > 0:
+        yield {"half": RECENT * span}
+
+
+def _span(at: Vector) -> float:
+    return float(at.max() - at.min())
+
+
+def _artefact(
+    examples: Examples, provenance: Provenance, chosen: Trial, judged: Examples, raw: Matrix
+) -> Artefact:
+    calibration = _calibration(judged, raw)
+    text = _all_rows(examples, chosen).model_to_string(num_iteration=-1)
     return Artefact(
         name=provenance.name,
         target=provenance.target,
@@ -89,28 +159,14 @@ def fit(
         columns=examples.columns,
         calibration=calibration,
         model=text,
-        golden=_golden(text, examples.rows, seed),
+        golden=golden_of(text, examples.rows, chosen.plan.seed),
         trained_at=provenance.trained_at,
         window=provenance.window,
         rows=len(examples.rows),
-        metrics=_plain(judge(examples, probabilities(calibration, chosen.raw))),
+        metrics=_plain(judge(judged, probabilities(calibration, raw))),
         vocabulary=provenance.vocabulary,
-        learned=_learned(examples),
+        learned=learned_from(examples),
     )
-
-
-def _learned(examples: Examples) -> Mapping[str, int] | None:
-    """How many of the examples are of each action on each channel; None where none is of any."""
-    place = {column.name: at for at, column in enumerate(examples.columns)}
-    if not {ACTION, CHANNEL} <= place.keys():
-        return None
-    told = examples.rows[:, [place[ACTION], place[CHANNEL]]]
-    codes, counts = np.unique(told[~np.isnan(told).any(axis=1)], axis=0, return_counts=True)
-    actions, channels = (examples.columns[place[name]].categories for name in (ACTION, CHANNEL))
-    return {
-        answers_key(actions[int(action)], channels[int(channel)]): int(count)
-        for (action, channel), count in zip(codes.tolist(), counts.tolist(), strict=True)
-    }
 
 
 def probabilities(calibration: Calibration, raw: Matrix) -> Matrix:
@@ -134,41 +190,30 @@ def _shapes(examples: Examples) -> tuple[Mapping[str, Any], ...]:
     return _SHAPES
 
 
-def _folds(target: Labels, seed: int) -> Labels:
-    """A fold for each row, every class spread evenly over them; none (all 0) for tiny tables."""
-    rarest = int(np.bincount(target).min())
-    count = min(3 if len(target) > _MANY_ROWS else 5, rarest)
-    folds = np.zeros(len(target), dtype=np.int64)
-    if count < 2:
-        return folds
-    random = np.random.default_rng(seed)
-    for label in np.unique(target):
-        rows = random.permutation(np.flatnonzero(target == label))
-        folds[rows] = (np.arange(len(rows)) + label) % count
-    return folds
-
-
-def _trial(examples: Examples, plan: _Plan, folds: Labels) -> Trial:
-    names = np.unique(folds)
+def _trial(examples: Examples, plan: _Plan, folds: Sequence[Fold]) -> Trial:
     outputs = 1 if len(examples.classes) == 2 else len(examples.classes)
-    raw = np.zeros((len(folds), outputs))
-    if len(names) < 2:  # too few rows to hold any out: shallow, few rounds, not calibrated
+    raw = np.zeros((len(examples.rows), outputs))
+    if not folds:  # too few rows to hold any out: shallow, few rounds, not calibrated
         return Trial(plan=plan, rounds=20, raw=raw, loss=0.0)
-    fitted = [_stopped(examples, folds == fold, plan) for fold in names]
+    fitted = [_stopped(examples, fold, plan) for fold in folds]
     rounds = max(1, int(np.mean([booster.best_iteration for booster in fitted])))
-    for fold, booster in zip(names, fitted, strict=True):
-        held_out = folds == fold
+    for fold, booster in zip(folds, fitted, strict=True):
         found: Any = booster.predict(
-            examples.rows[held_out], raw_score=True, num_threads=1, num_iteration=rounds
+            examples.rows[fold.judged], raw_score=True, num_threads=1, num_iteration=rounds
         )
-        raw[held_out] = np.asarray(found).reshape(-1, outputs)
-    loss = judge(examples, probabilities(Calibration(), raw))["log_loss"]
-    return Trial(plan=plan, rounds=rounds, raw=raw, loss=float(loss or 0.0))
+        raw[fold.judged] = np.asarray(found).reshape(-1, outputs)
+    undone = Calibration(method=Method.PLATT, offset=-math.log(plan.weight))
+
+    def loss(judged: Mask) -> float:
+        found = judge(examples.take(judged), probabilities(undone, raw[judged]))
+        return found["log_loss"] or 0.0
+
+    return Trial(plan=plan, rounds=rounds, raw=raw, loss=mean_over(folds, loss))
 
 
-def _stopped(examples: Examples, held_out: Any, plan: _Plan) -> lgb.Booster:
-    learning, stopping = examples.take(~held_out), examples.take(held_out)
-    data = _dataset(learning)
+def _stopped(examples: Examples, fold: Fold, plan: _Plan) -> lgb.Booster:
+    learning, stopping = examples.take(fold.learned), examples.take(fold.judged)
+    data = _dataset(learning, plan)
     return lgb.train(
         _parameters(examples, plan),
         data,
@@ -179,17 +224,29 @@ def _stopped(examples: Examples, held_out: Any, plan: _Plan) -> lgb.Booster:
 
 
 def _all_rows(examples: Examples, trial: Trial) -> lgb.Booster:
-    return lgb.train(_parameters(examples, trial.plan), _dataset(examples), trial.rounds)
+    return lgb.train(
+        _parameters(examples, trial.plan), _dataset(examples, trial.plan), trial.rounds
+    )
 
 
-def _dataset(examples: Examples) -> lgb.Dataset:
+def _weights(examples: Examples, plan: _Plan) -> Any:
+    if plan.weight == 1.0 and not plan.half:
+        return None
+    found = np.where(examples.target == 1, plan.weight, 1.0)
+    if plan.half and examples.at is not None:
+        found = found * 0.5 ** ((examples.at.max() - examples.at) / plan.half)
+    return found
+
+
+def _dataset(examples: Examples, plan: _Plan) -> lgb.Dataset:
     categorical = [
         place for place, column in enumerate(examples.columns) if column.kind is ColumnKind.CATEGORY
     ]
     return lgb.Dataset(
         examples.rows,
         examples.target,
-        feature_name=[f"column_{place}" for place in range(len(examples.columns))],
+        weight=_weights(examples, plan),
+        feature_name=[name_in_model(column) for column in examples.columns],
         categorical_feature=categorical,
         params={"feature_pre_filter": False, "verbosity": -1, "num_threads": 1},
     )
@@ -214,19 +271,6 @@ def _calibration(examples: Examples, raw: Matrix) -> Calibration:
     if raw.shape[1] > 1:
         return fit_slope(raw, examples.target)
     return best(raw[:, 0], examples.target.astype(np.float64))
-
-
-def _golden(text: str, rows: Matrix, seed: int) -> Golden:
-    """Rows that no customer has: each column is shuffled by itself, and one row is all unknown."""
-    random = np.random.default_rng(seed)
-    picked = [random.choice(rows[:, place], GOLDEN_ROWS) for place in range(rows.shape[1])]
-    made = np.vstack([np.column_stack(picked), np.full(rows.shape[1], np.nan)])
-    found: Any = lgb.Booster(model_str=text).predict(made, raw_score=True, num_threads=1)
-    scores = np.asarray(found).reshape(len(made), -1)
-    return Golden(
-        rows=tuple(golden_row(row) for row in made.tolist()),
-        scores=tuple(tuple(row) for row in scores.tolist()),
-    )
 
 
 def _plain(metrics: Metrics) -> dict[str, float]:

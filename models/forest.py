@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.errors import InvalidModel
 from models.encoding import Matrix
+from models.forest_text import check_whole
 
 BACKEND = "lightgbm-c"
 _FLOAT64, _RAW_SCORE, _ROW_MAJOR = 1, 1, 1
@@ -46,7 +47,7 @@ class Forest:
         self._handle = ctypes.c_void_p()
         self._fast = ctypes.c_void_p()
         iterations = ctypes.c_int(0)
-        _check_text(model)
+        check_whole(model)
         self._call(
             "LGBM_BoosterLoadModelFromString",
             ctypes.c_char_p(model.encode()),
@@ -132,9 +133,3 @@ class Forest:
             self._library.LGBM_FastConfigFree(self._fast)
         if getattr(self, "_handle", None):
             self._library.LGBM_BoosterFree(self._handle)
-
-
-def _check_text(model: str) -> None:
-    """The C parser trusts its input: a cut text must not reach it."""
-    if not model.startswith("tree\n") or "\nend of trees\n" not in model:
-        raise InvalidModel("model.txt is not a whole LightGBM model")

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from engine.errors import InvalidInput
-from models.encoding import MISSING, Column, ColumnKind, Matrix, encode_row
+from models.encoding import MISSING, Column, ColumnKind, Matrix, Vector, encode_row
 from models.metrics import Labels
 
 MOST_CLASSES = 200
@@ -27,12 +27,16 @@ _MOSTLY = 0.95
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examples:
-    """Rows to learn from or judge by. `target` holds places in `classes`; the last is positive."""
+    """Rows to learn from or judge by. `target` holds places in `classes`; the last is positive.
+
+    `at` are their times, in seconds, where the order of time is to be kept.
+    """
 
     columns: tuple[Column, ...]
     rows: Matrix
     target: Labels
     classes: tuple[str, ...]
+    at: Vector | None = None
 
     def take(self, chosen: Any) -> Examples:
         """Some of the rows."""
@@ -41,6 +45,7 @@ class Examples:
             rows=self.rows[chosen],
             target=self.target[chosen],
             classes=self.classes,
+            at=None if self.at is None else self.at[chosen],
         )
 
 

@@ -12,7 +12,7 @@ import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from engine.errors import InvalidModel
 from engine.ledger.site import Site
@@ -81,6 +81,22 @@ def files(site: Site, name: str, artefact_hash: str) -> tuple[bytes, bytes]:
     return facts, model
 
 
+def models_kept(site: Site) -> list[str]:
+    """The names of all models that were ever kept, in use or not."""
+    root = site.data_dir / "models"
+    return sorted(path.name for path in root.glob("*") if path.is_dir())
+
+
+def full_hash(site: Site, name: str, begins: str) -> str:
+    """The hash of the one artefact that begins so. Raises InvalidModel for none or several."""
+    wanted = begins.removeprefix("sha256:")
+    kept = folder(site, name).glob("*")
+    found = [path.name for path in kept if path.is_dir() and path.name.startswith(wanted)]
+    if len(found) != 1 or not wanted or found[0].startswith("."):
+        raise InvalidModel(f"{len(found)} kept {name} models begin with {begins!r}: one must")
+    return f"sha256:{found[0]}"
+
+
 def current(site: Site) -> dict[str, str]:
     """The hash of the current artefact of every model that has one."""
     root = site.data_dir / "models"
@@ -90,12 +106,24 @@ def current(site: Site) -> dict[str, str]:
 
 def current_hash(site: Site, name: str) -> str | None:
     """The hash of a model's current artefact. Raises InvalidModel when the pointer is damaged."""
+    found = _pointer(site, name)
+    return None if found is None else str(found["artefact"])
+
+
+def before_current(site: Site, name: str) -> str | None:
+    """The hash of what was in use before. Raises InvalidModel when the pointer is damaged."""
+    found = _pointer(site, name)
+    return None if found is None else found.get("before")
+
+
+def _pointer(site: Site, name: str) -> dict[str, Any] | None:
     try:
         raw = (folder(site, name) / CURRENT).read_bytes()
     except FileNotFoundError:
         return None
     try:
-        return str(json.loads(raw)["artefact"])
+        found: dict[str, Any] = json.loads(raw)
+        return {**found, "artefact": found["artefact"]}
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidModel(f"{name}/{CURRENT} is damaged: train again, or restore it") from error
 
@@ -132,12 +160,23 @@ def promote(
     except InvalidModel as error:
         because = f"the current one is unusable ({error})"
     if passed:
-        _point(site, artefact.name, name)
+        point(site, artefact.name, name)
     return passed, because
 
 
-def _point(site: Site, name: str, artefact_hash: str) -> None:
-    pointer = {"artefact": artefact_hash, "promoted_at": site.clock.now().isoformat()}
+def point(site: Site, name: str, artefact_hash: str) -> None:
+    """Makes an artefact the current one; the one before is remembered in case it can't be used."""
+    try:
+        before = current_hash(site, name)
+    except InvalidModel:
+        before = None
+    if before == artefact_hash:
+        before = before_current(site, name)
+    pointer = {
+        "artefact": artefact_hash,
+        "promoted_at": site.clock.now().isoformat(),
+        "before": before,
+    }
     temporary = folder(site, name) / f".{secrets.token_hex(6)}"
     temporary.write_text(json.dumps(pointer) + "\n")
     os.replace(temporary, folder(site, name) / CURRENT)

@@ -14,7 +14,7 @@ from engine.types import Answers, Scalar, Scores
 from models.in_use import InUse
 from models.inputs import ACCEPTANCE, CHURN
 from models.model import Model
-from models.registry import CURRENT, current_hash, folder, load, place
+from models.registry import CURRENT, before_current, current_hash, folder, load, place
 
 if TYPE_CHECKING:
     from engine.catalog import Action
@@ -155,12 +155,23 @@ class ModelScorer:
         self._trouble.pop(name, None)
         try:
             found = current_hash(self._site, name)
-            model = None
-            if found is not None:
-                artefact = load(self._site, name, found)
-                model = Model(artefact, found, place(self._site, name, found))
+            model = None if found is None else self._ready(name, found)
         except InvalidModel as error:
             self._trouble[name] = f"{error}; what was in use before stays in use"
-            return
+            if name in self._models:
+                return
+            model = self._one_before(name)
         models = {each: kept for each, kept in self._models.items() if each != name}
         self._models = models if model is None else {**models, name: model}
+
+    def _ready(self, name: str, artefact_hash: str) -> Model:
+        kept = place(self._site, name, artefact_hash)
+        return Model(load(self._site, name, artefact_hash), artefact_hash, kept)
+
+    def _one_before(self, name: str) -> Model | None:
+        """The model before the current one, for a process that starts with one it can't use."""
+        try:
+            before = before_current(self._site, name)
+            return None if before is None else self._ready(name, before)
+        except InvalidModel:
+            return None

@@ -169,6 +169,8 @@ def _text_model(raw: dict[str, Any], model: str) -> TextModel:
     cells = [line.split("\t") for line in lines]
     numbers = " ".join(f"{rarity} {weights}" for _, rarity, weights in cells)
     table = np.array(numbers.split(), dtype=np.float64).reshape(len(lines), len(classes) + 1)
+    if not np.isfinite(table).all():
+        raise InvalidModel("model.txt has weights that are no numbers (NaN)")
     return TextModel(
         name=raw["name"],
         target=raw["target"],

@@ -30,6 +30,7 @@ from workflows.connection import connect
 from workflows.journey import Journey
 from workflows.parts import Parts, open_parts
 from workflows.routing import KINDS
+from workflows.trainer import keep_schedule, trainer
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ PASSED_THROUGH = (
     "workflows.standing",
     "workflows.steps",
     "workflows.talk",
+    "workflows.training",
     "workflows.triage",
     "workflows.waiting",
 )
@@ -133,7 +135,8 @@ async def run(
         )
         for line in hours_missing(parts.bundle()):
             _log.error("%s", line)
-        async with worker(client, site, activities, journeys):
+        await keep_schedule(client, site)
+        async with worker(client, site, activities, journeys), trainer(client, site, sandbox()):
             await deployments.join(client, site)
             ready()
             await stop.wait()

@@ -43,6 +43,8 @@ class Site:
     temporal_api_key: str = field(default="", repr=False)
     log_days: int = 0
     """So many days of decisions and outcomes are kept; 0: all."""
+    training_hours: int = 0
+    """From one training of the models to the next; 0: only by hand."""
 
     @property
     def seal_key(self) -> bytes:

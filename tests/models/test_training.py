@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,13 +24,19 @@ from engine.ledger.site import Site
 from feature_store.generate import customers_table, write_csv
 from feature_store.load import load_customers
 from models import metrics
-from models.calibrate import Calibration, Method, best, fit_isotonic, fit_platt, logistic
-from models.dataset import acceptance_rows
+from models.calibrate import Calibration, Method, best, fit_curve, fit_isotonic, fit_platt, logistic
+from models.dataset import AcceptanceRow, acceptance_rows
+from models.encoding import Column, ColumnKind
 from models.evaluate import evaluate
-from models.frames import classes_of, infer_columns, read_frame
+from models.fit import Provenance, search
+from models.forest import Forest
+from models.frames import Examples, classes_of, infer_columns, read_frame
+from models.history import Happened, history
+from models.lift import lift
 from models.registry import current
 from models.score import ModelScorer
 from models.simulate import acceptance_probability, simulate_outcome
+from models.told import history_lines, list_lines, models_of
 from models.train import train_acceptance, train_churn
 from tests.support.customers import BANK_CSV, NOON, TELCO_CSV, a_customer
 from tests.support.ledgers import a_site
@@ -74,11 +82,24 @@ def test_scores_that_are_right_are_left_alone() -> None:
 
 @given(st.floats(-60, 60), st.floats(-60, 60))
 def test_no_calibration_turns_a_ranking_round(one: float, other: float) -> None:
-    raw, target = drawn_scores(300, slope=2.0)
+    raw, target = drawn_scores(2000, slope=2.0)
     low, high = sorted((one, other))
-    for calibration in (Calibration(), fit_platt(raw, target), fit_isotonic(raw, target)):
+    fitted = [fit(raw, target) for fit in (fit_platt, fit_curve, fit_isotonic)]
+    for calibration in (Calibration(), *fitted):
         found = calibration(np.array([low, high]))
         assert 0 <= found[0] <= found[1] <= 1
+
+
+def test_scores_that_are_wrong_in_the_middle_are_put_right_by_a_curve() -> None:
+    random_ = np.random.default_rng(5)
+    raw = random_.normal(size=20_000) * 1.5
+    target = (random_.random(20_000) < logistic(raw + 1.5 * np.sin(raw))).astype(float)
+    found = best(raw, target)
+    assert found.method is Method.CURVE
+    assert metrics.calibration_error(target, found(raw)) < 0.01
+    assert metrics.calibration_error(target, fit_platt(raw, target)(raw)) > 0.02
+    assert found.one(0.3) == pytest.approx(float(found(np.array([0.3]))[0]), abs=1e-15)
+    assert logistic(np.array([-50.0]))[0] < found.one(-20.0) < found.one(20.0) < 1
 
 
 def test_scores_that_rank_the_wrong_way_are_not_turned_round() -> None:
@@ -365,3 +386,92 @@ def test_made_up_tables_can_be_evaluated_like_any_other(tmp_path: Path) -> None:
     found = evaluate(tmp_path / "a.csv", tmp_path / "b.csv", "Churn")
     assert found["classes"] == ["No", "Yes"]
     assert found["auc"] > 0.7
+
+
+def dated(rows: Sequence[AcceptanceRow], hours: float) -> list[AcceptanceRow]:
+    """The offers, one after the other, so many hours apart."""
+    start = NOON - timedelta(hours=hours * len(rows))
+    return [replace(row, at=start + timedelta(hours=hours * n)) for n, row in enumerate(rows)]
+
+
+def test_where_times_tell_old_from_new_the_newest_offers_judge_the_model(site: Site) -> None:
+    rows = dated(offers(1500), hours=1)
+    report = train_acceptance(site, None, rows)
+    assert report["held_out_rows"] == 300
+    assert report["held_out"].startswith("the newest, from 2")
+    assert report["rows"] == 1500, "what passes learns from the newest too"
+    assert "days" in " ".join(report["trials"])
+
+
+def test_the_next_training_is_judged_only_by_what_the_model_in_use_never_saw(site: Site) -> None:
+    rows = dated(offers(3000), hours=1)
+    first = train_acceptance(site, None, rows[:1500])
+    again = train_acceptance(site, None, rows[:1530])
+    assert not again["promoted"]
+    assert "only 30 answers are newer" in again["because"]
+    assert current(site) == {"acceptance": first["artefact"]}
+    later = train_acceptance(site, None, rows[:1700])
+    assert later["held_out_rows"] == 200
+    assert "of the current one on the same rows" in later["because"]
+
+
+def test_every_training_stays_on_record_with_its_reason(site: Site) -> None:
+    rows = dated(offers(1600), hours=1)
+    for count in (1500, 1510):
+        train_acceptance(site, None, rows[:count])
+    kept, first = (entry.what for entry in reversed(history(site, "acceptance")))
+    assert (first, kept) == (Happened.PROMOTED, Happened.KEPT)
+    lines = "\n".join(history_lines(site, "acceptance", 5))
+    assert "the first one" in lines
+    assert "only 10 answers are newer" in lines
+    assert "acceptance" in "\n".join(list_lines(models_of(site)))
+
+
+def test_the_random_control_slice_is_learned_from_but_in_no_rate_of_what_was_chosen() -> None:
+    record = a_record()
+    record["decision"]["arm"] = "control"
+    (row,) = acceptance_rows([record], [an_outcome("accept")])
+    assert row.control
+    accepted = np.array([1] * 30 + [0] * 70 + [1] * 50 + [0] * 50)
+    found = lift(accepted, np.arange(200) < 100)
+    assert found is not None
+    assert (found["rate"], found["control"], found["offers"]) == (0.5, 0.3, 100)
+    assert found["low"] < found["lift"] < found["high"]
+    assert lift(accepted[:120], np.arange(120) < 100) is None
+
+
+def test_those_who_say_yes_at_once_don_t_stand_for_those_who_are_still_silent() -> None:
+    records = [a_record(f"d{n}") for n in range(10)]
+    outcomes = [{**an_outcome("impression"), "decision_id": f"d{n}"} for n in range(10)]
+    outcomes += [{**an_outcome("accept"), "decision_id": f"d{n}"} for n in range(3)]
+    soon = acceptance_rows(records, outcomes, now=NOON + timedelta(days=1))
+    assert list(soon) == []
+    later = acceptance_rows(records, outcomes, now=NOON + timedelta(days=8))
+    assert [row.accepted for row in later] == [True] * 3 + [False] * 7
+
+
+def test_where_all_have_answered_nobody_waits_for_the_young_ones() -> None:
+    records = [a_record(f"d{n}") for n in range(4)]
+    outcomes = [{**an_outcome("reject"), "decision_id": f"d{n}"} for n in range(4)]
+    assert len(list(acceptance_rows(records, outcomes, now=NOON + timedelta(days=1)))) == 4
+
+
+def test_rare_answers_and_newest_rows_are_tried_with_more_weight() -> None:
+    random_ = np.random.default_rng(1)
+    inputs = random_.normal(size=(1200, 2))
+    old = np.arange(1200) < 900
+    odds = np.where(old, 3 * inputs[:, 0], -3 * inputs[:, 0]) - 3
+    target = (random_.random(1200) < logistic(odds)).astype(np.int64)
+    columns = tuple(Column(name=name, kind=ColumnKind.NUMBER) for name in ("one", "other"))
+    times = np.arange(0.0, 1200 * 3600, 3600, dtype=np.float64)
+    examples = Examples(
+        columns=columns, rows=inputs, target=target, classes=("no", "yes"), at=times
+    )
+    provenance = Provenance(
+        name="x", target="x", trained_at=NOON, window=(NOON, NOON), vocabulary={}
+    )
+    found = search(examples, provenance, most_rounds=60)
+    assert any("positives weigh" in trial for trial in found.trials)
+    assert "half after" in found.trials[0], "the world has turned: the newest rows count most"
+    raw = Forest(found.artefact.model, 2).raw(np.array([[2.0, 0.0], [-2.0, 0.0]]))[:, 0]
+    assert raw[0] < raw[1]
