@@ -66,6 +66,7 @@ from api.status import StatusPage, StatusReply, StatusRoutes
 from api.sweeps import SweepLine, SweepRequest, SweepRoutes
 from api.timeline import Past, TimelineReply, TimelineRoutes
 from api.warming import warm_up
+from api.watched import ModelWatched
 from engine.catalog import Bundle
 from engine.ledger.site import Site
 from engine.propensity import Scorer
@@ -231,6 +232,8 @@ def decisions_of(parts: Parts) -> Decisions:
 def wired(stack: StackParts, metrics: Metrics | None = None) -> Parts:
     """The routes' parts from a real stack that is open."""
     ledger, where = stack.ledger, stack.site
+    metrics = metrics or Metrics()
+    metrics.registry.register(ModelWatched(where))
     return Parts(
         site=where,
         decider=stack.decider,
@@ -252,7 +255,7 @@ def wired(stack: StackParts, metrics: Metrics | None = None) -> Parts:
         now=ledger.clock.now,
         temporal_ui=interface_address(where.temporal_ui, where.temporal_namespace),
         readiness=readiness(stack),
-        metrics=metrics or Metrics(),
+        metrics=metrics,
     )
 
 

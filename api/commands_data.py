@@ -15,7 +15,7 @@ from engine.errors import TactfulError
 load_app = typer.Typer(help="Bring customers in.", no_args_is_help=True)
 MODELS = ("churn", "acceptance")
 EVERYTHING = "everything"
-BENCHMARKS = (EVERYTHING, "decisions", "journeys", "models", "off_policy")
+BENCHMARKS = (EVERYTHING, "decisions", "journeys", "loop", "models", "off_policy")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -118,7 +118,7 @@ def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Shorter, and less exact.")] = False,
     out: JsonFile = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the growth curves there, as SVG.")
+        Path | None, typer.Option(metavar="FILE", help="Draw the curves there, as SVG.")
     ] = None,
 ) -> None:
     """Measure this machine; prints a table and, with --json, writes the numbers to a file."""
@@ -137,7 +137,7 @@ def bench(
         reason = "benchmarks are part of the source tree: run `make bench` there"
         raise TactfulError(reason) from None
     if plot is not None and not hasattr(benchmark, "picture"):
-        raise typer.BadParameter(f"{what} has no growth curves to draw")
+        raise typer.BadParameter(f"{what} has no curves to draw")
     result = benchmark.run(quick=quick)
     typer.echo("\n".join(benchmark.lines(result)))
     _write(result, out)

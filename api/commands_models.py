@@ -10,6 +10,7 @@ import typer
 
 from api.commands_data import MODELS, tell
 from api.options import AsJson, DataDir, JsonFile
+from engine.errors import TactfulError
 from engine.ledger.site import Site
 
 models_app = typer.Typer(
@@ -198,3 +199,36 @@ def classify(
         typer.echo(json.dumps(dict(found)))
     else:
         tell(dict(found[:MOST_LIKELY]))
+
+
+@models_app.command(
+    "report",
+    short_help="Write a page on how the model in use does.",
+    epilog="Example: tactful models report --out models.html --days 60",
+)
+def report(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The page.")] = Path(
+        "models.html"
+    ),
+    days: Annotated[
+        int, typer.Option("--days", metavar="N", min=1, help="How far back to look.")
+    ] = 90,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write one HTML page on the acceptance model: drift, calibration over time, a challenger.
+
+    It is read off the archived decisions and their outcomes; /metrics tells the same numbers until
+    the next report.
+    """
+    from api.running import at_running_stack
+    from api.settings import load_settings, site
+    from models.report import page
+    from models.watch import watched
+
+    found = watched(site(at_running_stack(load_settings({"data_dir": data_dir}))), days)
+    try:
+        out.write_text(page(found), encoding="utf-8")
+    except OSError as error:
+        raise TactfulError(f"{out} can't be written: {error.strerror}") from None
+    typer.echo(json.dumps(found) if as_json else f"{out}: {found['answers']:,} answers watched")

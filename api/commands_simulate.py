@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from engine.record import Record
 
 _SHOWN_EVERY = 20
+RIVALS = {
+    "random_action": "a random allowed action",
+    "propensity_only": "the likeliest action",
+    "no_levers": "the same without levers",
+    "eligibility_only": "eligibility rules alone",
+    "random_propensity": "a random propensity",
+}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -108,6 +115,26 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         yield f"{unit:<26}{'value':>10}{'low':>10}{'high':>10}"
         yield from _outcome(found[name])
+    yield ""
+    yield (
+        f"{'what the bundle gains over':<26}{'accepted':>10}{'low':>10}{'high':>10}{'lift':>9}"
+        + (f"{'value':>10}{'low':>10}{'high':>10}{'lift':>9}")
+    )
+    for rival in found["accepted"]["impact"]:
+        told = [found[name]["impact"][rival] for name in ("accepted", "value")]
+        yield _compared(RIVALS[rival], told)
+
+
+def _compared(name: str, told: Sequence[Mapping[str, Any]]) -> str:
+    refused = next((one["refused"] for one in told if "refused" in one), None)
+    if refused:
+        return f"{name:<26}no estimate ({refused['reason']}): {refused['words']}"
+    return f"{name:<26}" + "".join(map(_gain, told))
+
+
+def _gain(one: Mapping[str, Any]) -> str:
+    lift = "-" if one["lift"] is None else f"{one['lift']:+.1%}"
+    return "".join(f"{one['gain'][key]:>10.4f}" for key in ("value", "low", "high")) + f"{lift:>9}"
 
 
 def _outcome(told: Mapping[str, Any]) -> Iterator[str]:

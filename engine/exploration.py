@@ -59,9 +59,8 @@ def chance(
     if arm is Arm.CONTROL:
         final = round(next(_dice("control", str(request.seed), action.name)), DECIMALS)
     elif exploration.thompson and _SURE < known < 1 - _SURE:
-        strength = strength_of(
-            known, sum(evidence[:2] if evidence else ()) + exploration.smoothing_evidence
-        )
+        counts = exploration.smoothing_evidence
+        strength = strength_of(known, counts + answers_behind(score, counts, evidence or (0, 0)))
         final = round(_drawn(known, strength, request.seed, action.name), DECIMALS)
     else:
         final = known
@@ -110,6 +109,19 @@ def adapted(score: float | None, prior: float, prior_counts: float, answers: Ans
         return counted
     learned = answers[2] if len(answers) > 2 else sum(answers)
     return smoothed(score, counted, prior_counts, learned)
+
+
+def answers_behind(score: float | None, prior_counts: float, answers: Answers) -> float:
+    """How many answers P rests on: the counted ones and those of the model, as P blends both.
+
+    >>> [answers_behind(0.1, 49, (20, 180, learned)) for learned in (0, 50)]
+    [200.0, 125.0]
+    """
+    yes, no, *learned = answers
+    if score is None or not learned:
+        return yes + no
+    share = learned[0] / (prior_counts + learned[0] + 1)
+    return share * learned[0] + (1 - share) * (yes + no)
 
 
 def posterior(prior: float, prior_counts: float, answers: Answers) -> float:

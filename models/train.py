@@ -35,6 +35,7 @@ from models.lift import Lift, lift
 from models.metrics import Labels, Metrics
 from models.registry import current_hash, load, point
 from models.score import Model
+from models.windows import still_true
 
 CLASSES = ("no", "yes")
 FEWEST_ROWS = 200
@@ -127,6 +128,7 @@ def train_acceptance(
     offers = [*(archived_rows(site) if rows is None else rows)]
     if bundle is not None:
         offers = [row for row in offers if row.action in bundle.actions]
+    offers = still_true(offers, _since(site))
     accepted = np.array([row.accepted for row in offers], dtype=np.int64)
     _check(accepted, "answered offers")
     columns = acceptance_columns(offers)
@@ -294,6 +296,15 @@ def _with_churn(site: Site, rows: Sequence[Mapping[str, Scalar]]) -> list[Mappin
         return list(rows)
     model = Model(load(site, CHURN, found), found)
     return [row if CHURN_SCORE in row else {**row, CHURN_SCORE: model.one(row)} for row in rows]
+
+
+def _since(site: Site) -> datetime | None:
+    """Where the answers begin that the model in use learned from."""
+    try:
+        found = current_hash(site, ACCEPTANCE)
+        return load(site, ACCEPTANCE, found).window[0] if found else None
+    except InvalidModel:
+        return None
 
 
 def _known(columns: Sequence[Column], name: str) -> tuple[str, ...]:

@@ -136,9 +136,12 @@ class EvidenceCounts:
             found = await cast(Awaitable[dict[bytes, bytes]], self._redis.hgetall(keys.EVIDENCE))
         except (RedisError, OSError) as error:
             raise unavailable(error) from error
-        counts = {name.decode(): int(number) for name, number in found.items()}
+        self.take({name.decode(): int(number) for name, number in found.items()})
+
+    def take(self, counts: Mapping[str, int]) -> None:
+        """Goes by these counts, of each `action|channel|kind`, from now on."""
         if counts != self._counts:
-            self._counts, self._told = counts, {}
+            self._counts, self._told = dict(counts), {}
 
     def of(self, action: str, channel: str) -> Answers:
         """The positive and negative answers to an action on a channel, and how many of them the

@@ -12,8 +12,17 @@ import pytest
 from engine.catalog import Bundle, Exploration
 from engine.decide import decide
 from engine.record import Record
+from engine.types import Stage
+from models.impact import Rival
 from models.what_if import NOTHING, Answered, of_control, rows_of, simulated
-from tests.support.builders import a_bundle, a_customer, a_request, a_snapshot, an_action
+from tests.support.builders import (
+    a_bundle,
+    a_customer,
+    a_request,
+    a_rule,
+    a_snapshot,
+    an_action,
+)
 from tests.support.scorers import Silent
 
 RATES = {"fiber": 0.1, "sport": 0.3, "phone": 0.5}
@@ -148,3 +157,50 @@ def test_where_nothing_could_be_offered_nothing_was_sure() -> None:
     silent = a_bundle(an_action("tv"), minimum_propensity=0.9)
     (row,) = rows_of(decided(silent, 1, seed=1), silent, frozenset())
     assert (row.shown, row.selection, row.would) == (NOTHING, 1.0, {NOTHING: 1.0})
+
+
+def impact(history: History, bundle: Bundle, name: str = "accepted") -> dict[str, Any]:
+    """What a bundle gains over each rival."""
+    return history.under(bundle)[name]["impact"]
+
+
+def test_a_bundle_that_prefers_what_is_liked_gains_over_random_actions(history: History) -> None:
+    bundle = a_business(phone=40.0)
+    found = impact(history, bundle)
+    assert set(found) == {rival.value for rival in Rival}
+    for name in (Rival.RANDOM_ACTION, Rival.PROPENSITY_ONLY):  # all have one prior
+        told = found[name]
+        truth = expected(bundle) - sum(RATES.values()) / 3
+        assert 0 < told["gain"]["low"] <= truth <= told["gain"]["high"]
+        assert told["lift"] == pytest.approx(told["gain"]["value"] / told["rival"]["value"])
+
+
+def test_levers_that_push_what_nobody_wants_show_as_a_loss(history: History) -> None:
+    actions = [an_action(name, value=10, lever=200.0 * (name == "fiber")) for name in RATES]
+    found = impact(history, a_bundle(*actions, exploration=TERMS))[Rival.NO_LEVERS]
+    assert found["gain"]["high"] < 0 > found["lift"]
+
+
+def test_without_levers_and_rules_there_is_nothing_to_gain_over_doing_without(
+    history: History,
+) -> None:
+    found = impact(history, a_business())
+    for rival in (Rival.NO_LEVERS, Rival.ELIGIBILITY_ONLY, Rival.PROPENSITY_ONLY):
+        assert found[rival]["gain"]["low"] <= 0 <= found[rival]["gain"]["high"]
+
+
+def test_what_only_suitability_kept_back_could_not_happen_and_is_refused() -> None:
+    unsuitable = a_rule("False", stage=Stage.SUITABILITY)
+    actions = [an_action(name, value=10) for name in ("fiber", "sport")]
+    best = an_action("phone", value=100, rules=[unsuitable])
+    bundle = a_bundle(*actions, best, exploration=TERMS)
+    found = impact(a_history(bundle), bundle)
+    assert found[Rival.ELIGIBILITY_ONLY]["refused"]["reason"] == "no_support"
+    assert "gain" in found[Rival.RANDOM_ACTION]
+
+
+def test_what_must_be_shown_is_shown_by_every_rival() -> None:
+    must = an_action("fiber", value=1, mandatory=True)
+    bundle = a_bundle(must, an_action("sport", value=100), exploration=TERMS)
+    (row,) = rows_of(decided(bundle, 1, seed=1), bundle, frozenset())
+    assert all(chances == {"fiber.web": 1.0} for chances in row.rivals.values())
