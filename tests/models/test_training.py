@@ -475,3 +475,14 @@ def test_rare_answers_and_newest_rows_are_tried_with_more_weight() -> None:
     assert "half after" in found.trials[0], "the world has turned: the newest rows count most"
     raw = Forest(found.artefact.model, 2).raw(np.array([[2.0, 0.0], [-2.0, 0.0]]))[:, 0]
     assert raw[0] < raw[1]
+
+
+def test_a_training_on_mixed_up_answers_is_refused_and_the_one_in_use_stays(site: Site) -> None:
+    rows = dated(offers(2400), hours=1)
+    first = train_acceptance(site, None, rows[:1200])
+    mixed_up = [replace(row, accepted=not row.accepted) for row in rows[:1900]]
+    report = train_acceptance(site, None, [*mixed_up, *rows[1900:]])
+    assert not report["promoted"]
+    assert "were features or answers mixed up?" in report["because"]
+    assert history(site, "acceptance")[-1].what is Happened.REFUSED
+    assert current(site) == {"acceptance": first["artefact"]}
