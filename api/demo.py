@@ -15,7 +15,7 @@ from api.settings import Settings, site
 from engine.errors import TactfulError
 
 if TYPE_CHECKING:
-    from models.train import Report
+    from models.learning import Report
 
 REAL_CUSTOMERS = Path("../shared/data/telco_churn/Telco-Customer-Churn.csv.gz")
 """Used where it is there; otherwise customers of the same kind are made up."""

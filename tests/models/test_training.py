@@ -25,13 +25,14 @@ from feature_store.generate import customers_table, write_csv
 from feature_store.load import load_customers
 from models import metrics
 from models.calibrate import Calibration, Method, best, fit_curve, fit_isotonic, fit_platt, logistic
-from models.dataset import AcceptanceRow, acceptance_rows
+from models.dataset import AcceptanceRow, acceptance_columns, acceptance_rows
 from models.encoding import Column, ColumnKind
 from models.evaluate import evaluate
 from models.fit import Provenance, search
 from models.forest import Forest
 from models.frames import Examples, classes_of, infer_columns, read_frame
 from models.history import Happened, history
+from models.learning import Material, learn
 from models.lift import lift
 from models.registry import current
 from models.score import ModelScorer
@@ -481,8 +482,24 @@ def test_a_training_on_mixed_up_answers_is_refused_and_the_one_in_use_stays(site
     rows = dated(offers(2400), hours=1)
     first = train_acceptance(site, None, rows[:1200])
     mixed_up = [replace(row, accepted=not row.accepted) for row in rows[:1900]]
-    report = train_acceptance(site, None, [*mixed_up, *rows[1900:]])
+    report = learn(site, material([*mixed_up, *rows[1900:]]))
     assert not report["promoted"]
     assert "were features or answers mixed up?" in report["because"]
     assert history(site, "acceptance")[-1].what is Happened.REFUSED
     assert current(site) == {"acceptance": first["artefact"]}
+
+
+def material(rows: Sequence[AcceptanceRow]) -> Material:
+    """All of these offers to learn from, whether still true or not."""
+    window = (rows[0].at, rows[-1].at)
+    return Material(
+        columns=acceptance_columns(rows),
+        values=[row.values() for row in rows],
+        target=np.array([row.accepted for row in rows], dtype=np.int64),
+        at=np.array([row.at.timestamp() for row in rows]),
+        customers=[row.customer for row in rows],
+        control=None,
+        provenance=Provenance(
+            name="acceptance", target="acceptance", trained_at=NOON, window=window, vocabulary={}
+        ),
+    )
