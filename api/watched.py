@@ -16,7 +16,7 @@ from models.watched import kept
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelWatched(Collector):
-    """What `tactful models report` found last: a small file, read when it is asked for."""
+    """What the last report or training saw: a small file, read when it is asked for."""
 
     site: Site
 

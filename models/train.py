@@ -21,7 +21,8 @@ from models.learning import Material, Report, learn
 from models.metrics import Labels
 from models.registry import current_hash, load
 from models.score import Model
-from models.windows import still_true
+from models.watch import look
+from models.windows import learned_since, still_true
 
 FEWEST_ROWS = 200
 FEWEST_OF_A_CLASS = 10
@@ -37,6 +38,7 @@ def train(site: Site, model: str) -> Report:
     try:
         if model == CHURN:
             return train_churn(site)
+        look(site)
         return train_acceptance(site, load_bundle(site.bundle))
     except TactfulError as error:
         failed = Entry(at=site.clock.now(), what=Happened.FAILED, artefact="", because=str(error))
@@ -71,7 +73,7 @@ def train_acceptance(
     offers = [*(archived_rows(site) if rows is None else rows)]
     if bundle is not None:
         offers = [row for row in offers if row.action in bundle.actions]
-    offers = still_true(offers, _since(site))
+    offers = still_true(offers, learned_since(site))
     accepted = np.array([row.accepted for row in offers], dtype=np.int64)
     _check(accepted, "answered offers")
     columns = acceptance_columns(offers)
@@ -119,15 +121,6 @@ def _with_churn(site: Site, rows: Sequence[Mapping[str, Scalar]]) -> list[Mappin
         return list(rows)
     model = Model(load(site, CHURN, found), found)
     return [row if CHURN_SCORE in row else {**row, CHURN_SCORE: model.one(row)} for row in rows]
-
-
-def _since(site: Site) -> datetime | None:
-    """Where the answers begin that the model in use learned from."""
-    try:
-        found = current_hash(site, ACCEPTANCE)
-        return load(site, ACCEPTANCE, found).window[0] if found else None
-    except InvalidModel:
-        return None
 
 
 def _known(columns: Sequence[Column], name: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ takes any longer for it. A challenger scores what was recorded of the same offer
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,6 +36,8 @@ FEWEST = 50
 """Of fewer answers nothing is said."""
 PERIODS = 12
 BINS = 10
+DAYS = 90
+"""How far back to look."""
 _LEAST = 1e-12
 
 
@@ -65,6 +68,14 @@ def watched(site: Site, days: int) -> dict[str, Any]:
     found = told(site, load(site, ACCEPTANCE, name), name, seen(site, days))
     keep(site, found)
     return found
+
+
+def look(site: Site) -> None:
+    """Watches the model in use, if there is one, for metrics: best before the next one is trained,
+    when most answers are new to it.
+    """
+    with suppress(InvalidInput, InvalidModel):
+        watched(site, DAYS)
 
 
 def seen(site: Site, days: int) -> Seen:

@@ -16,8 +16,12 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
+from engine.errors import InvalidModel
+from engine.ledger.site import Site
 from models.dataset import AcceptanceRow, acceptance_columns, encoded
 from models.encoding import ColumnKind, Matrix, Vector
+from models.inputs import ACCEPTANCE
+from models.registry import current_hash, load
 
 NEWEST = 300
 """So many of the newest answers are foretold, or a twentieth of all, if that is more."""
@@ -57,6 +61,15 @@ def still_true(
     losses = list(_losses(found, lengths, newest))
     best = min(range(len(lengths)), key=lambda at: float(losses[at].mean()))
     return found[-lengths[best] :] if _worse(losses[-1], losses[best]) else found
+
+
+def learned_since(site: Site) -> datetime | None:
+    """Where the answers begin that the acceptance model in use learned from; None without one."""
+    try:
+        found = current_hash(site, ACCEPTANCE)
+        return load(site, ACCEPTANCE, found).window[0] if found else None
+    except InvalidModel:
+        return None
 
 
 def _lengths(count: int, newest: int) -> list[int]:

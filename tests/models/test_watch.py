@@ -20,8 +20,9 @@ from models.dataset import AcceptanceRow
 from models.drift import drift
 from models.registry import promote, register
 from models.report import page
+from models.train import train
 from models.watch import Offered, Seen, told, watched
-from models.watched import keep
+from models.watched import keep, kept
 from tests.support.ledgers import a_site
 from tests.support.models import AT, an_acceptance_model, offers
 
@@ -148,6 +149,14 @@ def test_a_challenger_is_judged_on_answers_that_neither_has_learned_from(site: A
 def test_without_a_model_there_is_nothing_to_watch(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="train one first"):
         watched(a_site(tmp_path), 30)
+
+
+def test_a_training_watches_the_model_in_use_before_it_learns(site: Any) -> None:
+    with pytest.raises(InvalidInput, match="0 answered offers"):
+        train(site, "acceptance")
+    found = kept(site)
+    assert found is not None
+    assert found["model"] == an_acceptance_model().hash()
 
 
 def test_a_stack_that_has_decided_nothing_yet_has_a_page_that_says_so(site: Any) -> None:
