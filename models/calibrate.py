@@ -160,7 +160,8 @@ def fit_curve(raw: Vector, target: Vector) -> Calibration:
         return straight
     place = np.clip(np.searchsorted(edges, raw, side="right") - 1, 0, len(edges) - 2)
     rows = np.bincount(place)
-    level = np.bincount(place, weights=fit_isotonic(raw, target)(raw)) / rows
+    mean = np.bincount(place, weights=fit_isotonic(raw, target)(raw)) / rows
+    level = np.maximum.accumulate(mean)  # means of one plateau may differ in their last bit
     return Calibration(
         method=Method.CURVE,
         slope=straight.slope,

@@ -103,6 +103,15 @@ def test_scores_that_are_wrong_in_the_middle_are_put_right_by_a_curve() -> None:
     assert logistic(np.array([-50.0]))[0] < found.one(-20.0) < found.one(20.0) < 1
 
 
+@pytest.mark.parametrize("seed", [1, 5, 14, 19])
+def test_a_curve_over_a_plateau_does_not_fall_by_a_last_bit(seed: int) -> None:
+    random_ = np.random.default_rng(seed)
+    raw = np.round(np.sort(random_.normal(-0.3, 0.5, 3_000)), 2)
+    target = (random_.random(3_000) < np.where(raw > 0, 0.3, 0.1)).astype(float)
+    levels = fit_curve(raw, target).levels
+    assert list(levels) == sorted(levels)
+
+
 def test_scores_that_rank_the_wrong_way_are_not_turned_round() -> None:
     raw, target = drawn_scores(500, slope=-1.0)
     assert fit_platt(raw, target) == Calibration()
