@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 
 from engine.catalog import Bundle
-from engine.errors import InvalidInput, InvalidModel, TactfulError
+from engine.errors import InvalidInput, TactfulError
 from engine.ledger.site import Site
 from engine.types import Scalar
 from models.archived import archived_rows
