@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -26,7 +27,7 @@ __all__ = ["shop"]
 async def accepted(shop: Site) -> None:
     """The first offer of the archive is accepted."""
     made = read(records(shop.archive)[0]).decision
-    about = {"decision_id": made.decision_id, "treatment": made.offers[0].treatment}
+    about: dict[str, Any] = {"decision_id": made.decision_id, "treatment": made.offers[0].treatment}
     async with open_ledger(shop) as ledger:
         await ledger.record_outcome(Outcome(**about, outcome="accept", id="1", at=made.at))
 
