@@ -22,6 +22,7 @@ from api import (
     commands_proof,
     commands_query,
     commands_simulate,
+    commands_skew,
     skeleton,
 )
 from api.options import (
@@ -176,6 +177,7 @@ commands_holds.add_to(app)
 commands_proof.add_to(app)
 commands_query.add_to(app)
 commands_simulate.add_to(app)
+commands_skew.add_to(commands_models.models_app)
 
 
 @app.command(short_help="Print what is in force and where it came from.")

@@ -24,6 +24,8 @@ from feature_store.schema import ENTITY, VIEW, VIEWS, Kind, View
 from feature_store.values import EPOCH
 
 LABELS = "labels"
+SMALL_ROWS = 20_000
+MANY_FILES = 60
 _BATCH = 5000
 _TIME = pa.timestamp("us", tz="UTC")
 _TYPES = {
@@ -52,14 +54,43 @@ def append_rows(site: Site, rows: Sequence[Row]) -> None:
     by_view: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_view[row.view].append(row)
-    created = site.clock.now()
     for name, of_view in by_view.items():
-        schema = columns(VIEW[name])
-        records = [
-            {ENTITY: row.customer, **row.values, "event_timestamp": row.at, "created": created}
-            for row in of_view
-        ]
-        _write(folder(site, name), pa.Table.from_pylist(records, schema=schema), created)
+        write_part(site, name, of_view, f"part-{site.clock.now():%Y%m%dT%H%M%S}")
+
+
+def write_part(site: Site, view: str, rows: Sequence[Row], name: str) -> None:
+    """Adds one file to a view; `name` begins its name."""
+    created = site.clock.now()
+    records = [
+        {ENTITY: row.customer, **row.values, "event_timestamp": row.at, "created": created}
+        for row in rows
+    ]
+    _write(folder(site, view), pa.Table.from_pylist(records, schema=columns(VIEW[view])), name)
+
+
+def merge_parts(site: Site, view: str) -> int:
+    """Puts the small files of events together once there are many; how many became fewer.
+
+    A kill in the middle leaves rows twice: point-in-time joins take one, and the next merge too.
+    """
+    place = folder(site, view)
+    small = [
+        path
+        for path in sorted(place.glob("part-events-*.parquet"))
+        if pq.read_metadata(path).num_rows < SMALL_ROWS
+    ]
+    if len(small) < MANY_FILES:
+        return 0
+    rows = {
+        (row[ENTITY], row["event_timestamp"]): row
+        for path in small
+        for row in pq.read_table(path).to_pylist()
+    }
+    table = pa.Table.from_pylist([*rows.values()], schema=columns(VIEW[view]))
+    _write(place, table, "-".join(small[-1].stem.split("-")[:3]))
+    for path in small:
+        path.unlink()
+    return len(small) - 1
 
 
 def append_labels(site: Site, name: str, labels: Mapping[str, bool], at: datetime) -> None:
@@ -72,7 +103,8 @@ def append_labels(site: Site, name: str, labels: Mapping[str, bool], at: datetim
         for customer, label in labels.items()
     ]
     if records:
-        _write(folder(site, LABELS), pa.Table.from_pylist(records, schema=schema), at)
+        table = pa.Table.from_pylist(records, schema=schema)
+        _write(folder(site, LABELS), table, f"part-{at:%Y%m%dT%H%M%S}")
 
 
 def ensure_folders(site: Site) -> None:
@@ -80,15 +112,15 @@ def ensure_folders(site: Site) -> None:
     for view in VIEWS:
         place = folder(site, view.name)
         if not any(place.glob("part-*.parquet")):
-            _write(place, columns(view).empty_table(), EPOCH)
+            _write(place, columns(view).empty_table(), f"part-{EPOCH:%Y%m%dT%H%M%S}")
 
 
-def _write(place: Path, table: pa.Table, at: datetime) -> None:
+def _write(place: Path, table: pa.Table, name: str) -> None:
     place.mkdir(parents=True, exist_ok=True)
-    name = f"part-{at:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}.parquet"
-    temporary = place / f".{name}"
+    file = f"{name}-{secrets.token_hex(4)}.parquet"
+    temporary = place / f".{file}"
     pq.write_table(table, temporary)
-    temporary.rename(place / name)
+    temporary.rename(place / file)
 
 
 def has_rows(site: Site, view: str) -> bool:

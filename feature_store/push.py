@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 
 from engine.types import Event, Scalar
 
@@ -26,6 +27,10 @@ _SERVICE = frozenset(
         "order.delayed",
     }
 )
+CHANGED_BY: Mapping[str, Sequence[str]] = MappingProxyType(
+    {"behaviour": sorted(_BEHAVIOUR), "service": sorted(_SERVICE)}
+)
+"""The types of events that change each pushed view."""
 
 
 def changed_view(event_type: str) -> str | None:

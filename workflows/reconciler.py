@@ -18,6 +18,7 @@ from engine.ledger.operators import OPERATOR
 from engine.ledger.outcome_log import OutcomeLog
 from engine.ledger.site import Site
 from engine.types import Hold, HoldState
+from feature_store.pushed_log import PushedLog
 from workflows import search_attributes
 from workflows.parts import Parts, open_parts
 from workflows.rebuild import RUNNING, rebuild, reconciled
@@ -32,6 +33,7 @@ _MARKER_SECONDS = 0.25
 _RELAY_SECONDS = 0.5
 _ARCHIVE_SECONDS = 2.0
 _MERGE_SECONDS = 60.0
+_PUSHED_SECONDS = 5.0
 _SHORTEST_SECONDS = 2.0
 _RPC_TIMEOUT = timedelta(seconds=5)
 _LOST = frozenset(
@@ -48,7 +50,7 @@ async def run(site: Site, ready: Callable[[], None]) -> None:
     """Runs all duties until cancelled. What fails is logged and tried again."""
     async with open_parts(site, RELAY_PATIENCE) as parts:
         holds = HoldCheck(parts.ledger, parts.client)
-        outcomes = OutcomeLog(parts.ledger)
+        outcomes, pushed = OutcomeLog(parts.ledger), PushedLog(parts.ledger)
         every = max(_SHORTEST_SECONDS, site.clock.wall_seconds(COMPARE_EVERY))
         async with asyncio.TaskGroup() as group:
             group.create_task(_repeat("rebuild", _MARKER_SECONDS, lambda: keep_reconciled(parts)))
@@ -60,6 +62,8 @@ async def run(site: Site, ready: Callable[[], None]) -> None:
                 _repeat("merge archive", _MERGE_SECONDS, lambda: compact(parts.ledger))
             )
             group.create_task(_repeat("outcome log", _ARCHIVE_SECONDS, outcomes.copy))
+            group.create_task(_repeat("pushed features", _PUSHED_SECONDS, pushed.copy))
+            group.create_task(_repeat("merge pushed features", _MERGE_SECONDS, pushed.merge))
             group.create_task(_repeat("merge outcomes", _MERGE_SECONDS, outcomes.merge))
             group.create_task(_repeat("holds", every, holds.compare))
             group.create_task(_repeat("journeys", every, lambda: drop_closed(parts, every)))

@@ -170,6 +170,17 @@ def histories(
     return found
 
 
+def of_types(connection: Connection, types: Sequence[str], after: int, limit: int) -> list[Event]:
+    """The events of some types behind a position, oldest first."""
+    query = (
+        select(tables.events)
+        .where(tables.events.c.seq > after, tables.events.c.type.in_(types))
+        .order_by(tables.events.c.seq)
+        .limit(limit)
+    )
+    return [event_of(row) for row in connection.execute(query)]
+
+
 def starts(connection: Connection, event: Event) -> dict[str, list[datetime]]:
     """When journeys of each kind began for the customer of an event, by events before it."""
     table = tables.events
