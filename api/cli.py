@@ -21,6 +21,7 @@ from api import (
     commands_operate,
     commands_proof,
     commands_query,
+    commands_silence,
     commands_simulate,
     commands_skew,
     skeleton,
@@ -177,6 +178,7 @@ commands_holds.add_to(app)
 commands_proof.add_to(app)
 commands_query.add_to(app)
 commands_simulate.add_to(app)
+commands_silence.add_to(app)
 commands_skew.add_to(commands_models.models_app)
 
 

@@ -43,7 +43,7 @@ def skew(
     if as_json:
         import orjson
 
-        typer.echo(orjson.dumps(asdict(found)).decode())
+        typer.echo(orjson.dumps(asdict(found), option=orjson.OPT_NON_STR_KEYS).decode())
     else:
         typer.echo("\n".join(lines(found)))
     if found.differing:
