@@ -34,7 +34,7 @@ class Artefact:
     """One model. `window` is the span of event times it learned from, `rows` how many.
 
     `vocabulary` lists what the model knows by name (actions, channels), `learned` from how many
-    answers it knows each `action|channel`. `model` is LightGBM text.
+    answers it knows each `action|channel`, for one kind of customers. `model` is LightGBM text.
     """
 
     name: str

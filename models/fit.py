@@ -165,7 +165,7 @@ def _artefact(
         rows=len(examples.rows),
         metrics=_plain(judge(judged, probabilities(calibration, raw))),
         vocabulary=provenance.vocabulary,
-        learned=learned_from(examples),
+        learned=learned_from(examples, int(chosen.plan.shape["num_leaves"])),
     )
 
 

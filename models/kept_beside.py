@@ -17,16 +17,20 @@ from models.inputs import ACTION, CHANNEL, answers_key
 GOLDEN_ROWS = 12
 
 
-def learned_from(examples: Examples) -> Mapping[str, int] | None:
-    """How many of the examples are of each action on each channel; None where none is of any."""
+def learned_from(examples: Examples, leaves: int) -> Mapping[str, int] | None:
+    """From how many answers the model knows an action on a channel; None where none is of any.
+
+    A tree of so many `leaves` tells kinds of customers apart. Of one kind it knows that share only.
+    """
     place = {column.name: at for at, column in enumerate(examples.columns)}
     if not {ACTION, CHANNEL} <= place.keys():
         return None
     told = examples.rows[:, [place[ACTION], place[CHANNEL]]]
     codes, counts = np.unique(told[~np.isnan(told).any(axis=1)], axis=0, return_counts=True)
     actions, channels = (examples.columns[place[name]].categories for name in (ACTION, CHANNEL))
+    kinds = max(1.0, leaves / max(1, len(codes)))
     return {
-        answers_key(actions[int(action)], channels[int(channel)]): int(count)
+        answers_key(actions[int(action)], channels[int(channel)]): round(count / kinds)
         for (action, channel), count in zip(codes.tolist(), counts.tolist(), strict=True)
     }
 

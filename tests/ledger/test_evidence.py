@@ -176,7 +176,8 @@ async def test_answers_say_from_how_many_the_model_in_use_has_learned(
     assert scorer.refresh()
     known, unknown = scorer.acceptance({}, [(ACTIONS[0], "web"), (UPGRADE, "web")]).evidence
     shown = [row for row in offers() if (row.action, row.channel) == (ACTIONS[0].name, "web")]
-    assert known == (0, 0, len(shown))
+    assert known[:2] == (0, 0)
+    assert 0 < known[2] <= len(shown)
     assert unknown == (0, 0, 0)
 
 

@@ -9,9 +9,11 @@ from datetime import timedelta
 
 import pytest
 
-from models.dataset import AcceptanceRow
+from models.dataset import AcceptanceRow, acceptance_columns, encoded
+from models.frames import Examples
+from models.kept_beside import learned_from
 from models.windows import still_true
-from tests.support.models import AT, made_up
+from tests.support.models import AT, encoded_labels, made_up
 
 CHANGED = 700
 ROWS = 1_100
@@ -76,3 +78,19 @@ def test_too_few_answers_to_see_a_change_are_all_learned_from(count: int) -> Non
 
 def test_answers_of_one_moment_are_all_learned_from() -> None:
     assert len(still_true([replace(row, at=AT) for row in answers()])) == ROWS
+
+
+def test_a_model_knows_less_of_one_kind_of_customers_the_more_kinds_it_tells_apart() -> None:
+    rows = answers()
+    columns = acceptance_columns(rows)
+    examples = Examples(
+        columns=columns,
+        rows=encoded(columns, [row.values() for row in rows]),
+        target=encoded_labels([row.accepted for row in rows]),
+        classes=("no", "yes"),
+    )
+    tea = sum(row.action == "tea" for row in rows)
+    few, many = (learned_from(examples, leaves) for leaves in (2, 31))
+    assert few is not None
+    assert many is not None
+    assert (few["tea|web"], many["tea|web"]) == (tea, round(tea * 2 / 31))
