@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from benchmarks import loop
 from benchmarks.loop_month import Month, Plan
 from benchmarks.loop_world import ACTIONS, CHANCE, LIKINGS, ORACLE, liking, people
 
@@ -27,3 +30,13 @@ def test_acceptance_rises_once_a_model_has_learned_from_a_day_of_answers(tmp_pat
     assert first.night == "the first one"
     assert first.expected < 0.6 * ORACLE
     assert (second.expected + third.expected) / 2 > 1.15 * first.expected
+
+
+@pytest.mark.long
+def test_a_hidden_preference_is_learned_and_learned_anew_once_it_is_reversed() -> None:
+    found = loop.verdict(loop.PLAN, loop.month(loop.PLAN, seed=1))
+    assert found["untaught"] < 0.7
+    assert found["first_training"] > found["untaught"]
+    assert found["taught"] >= 0.9
+    assert found["reversed"] < 0.5 < found["recovered"]
+    assert found["last"] >= 0.9
