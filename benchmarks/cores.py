@@ -68,6 +68,29 @@ def cpu_seconds(process: int) -> float | None:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """Ticks of all cores since this machine began: all of them, and those that its host gave to
+    other machines while this one had work to do.
+    """
+
+    every: int
+    withheld: int
+
+    def withheld_until(self, now: Share) -> float:
+        """The share of the processor's time that was withheld between two looks."""
+        return (now.withheld - self.withheld) / max(now.every - self.every, 1)
+
+
+def share() -> Share:
+    """As the kernel tells it (`steal` of /proc/stat); nothing where it does not."""
+    try:
+        ticks = [int(one) for one in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    except OSError:
+        ticks = []
+    return Share(every=sum(ticks), withheld=ticks[7] if len(ticks) > 7 else 0)
+
+
 def resident_mib(process: int) -> float | None:
     """The memory that a process holds now; None: it is not told."""
     try:

@@ -64,14 +64,14 @@ def run(*, quick: bool = False, effort: Effort | None = None) -> dict[str, Any]:
     """
     effort = effort or (QUICK if quick else FULL)
     facts = report.machine()
-    started = time.monotonic()
+    started, before = time.monotonic(), cores.share()
     with (
         tempfile.TemporaryDirectory(prefix="tactful-bench-") as folder,
         open_yard(Path(folder), say) as yard,
     ):
         result = _measure(yard, effort)
     result["setting"]["took_seconds"] = round(time.monotonic() - started)
-    result["machine"] = facts
+    result["machine"] = {**facts, "withheld": before.withheld_until(cores.share())}
     return {**result, "verdicts": report.verdicts(result)}
 
 

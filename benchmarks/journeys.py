@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks import journey_report, report, unhurried
+from benchmarks import cores, journey_report, report, unhurried
 from benchmarks.bundles import write_example
 from benchmarks.fairness import Beside, open_campaign
 from benchmarks.journey_stack import JourneyStack, open_stack
@@ -77,7 +77,7 @@ Rounds = Sequence[Mapping[str, Rushed]]
 def run(*, quick: bool = False, effort: Effort | None = None) -> dict[str, Any]:
     """Measures, and returns ratios, raw numbers and facts. Progress goes to stderr."""
     effort = effort or (QUICK if quick else FULL)
-    facts, started = report.machine(), time.monotonic()
+    facts, started, before = report.machine(), time.monotonic(), cores.share()
     with (
         tempfile.TemporaryDirectory(prefix="tactful-bench-") as folder,
         open_yard(Path(folder), say) as yard,
@@ -89,6 +89,7 @@ def run(*, quick: bool = False, effort: Effort | None = None) -> dict[str, Any]:
         address = stack.start_api()
         found = asyncio.run(_measure(stack, bundle_of(business), address, effort))
     took = round(time.monotonic() - started)
+    facts = {**facts, "withheld": before.withheld_until(cores.share())}
     result = {**found, "setting": {**asdict(effort), "took_seconds": took}, "machine": facts}
     return {**result, "verdicts": journey_report.verdicts(result)}
 
@@ -159,8 +160,10 @@ async def _crowd(
 ) -> tuple[Sequence[Silenced], Sequence[Silenced], float]:
     """Complaints while a crowd walks, then with no worker left; and the crowd's steps a second."""
     rate = CROWD_SHARE * min(one[KIT].steps_per_second for one in rounds)
-    say(f"complaints while {effort.crowd:,} journeys run")
+    say(f"{effort.crowd:,} journeys begin")
     await walkers.start_many(KIT, _staggered(effort.crowd, rate))
+    await walkers.all_begun()
+    say(f"complaints while {effort.crowd:,} journeys run")
     customers = cycle(reversed(stack.customers))
     async with open_ledger(stack.site) as ledger:
         laps, began = walkers.laps, time.perf_counter()

@@ -13,6 +13,9 @@ PACKAGES = ("fastapi", "feast", "hiredis", "lightgbm", "pydantic", "redis", "uvi
 BUSY = 0.85
 """A load generator that needs more of its core than this may be what is measured."""
 
+WITHHELD = 0.02
+"""A machine from which its host took more than this share of the processors was not quiet."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
@@ -179,6 +182,12 @@ def _warnings(result: Mapping[str, Any]) -> Iterator[str]:
 
 
 def busy_machine(result: Mapping[str, Any]) -> Iterator[str]:
-    """A warning, if others were at work when the run began."""
+    """A warning, if others were at work when the run began, or on the host while it went on."""
     if result["machine"]["load_before"] > 1:
         yield "other work ran on this machine: numbers are not to be relied on"
+    withheld = result["machine"].get("withheld", 0.0)
+    if withheld > WITHHELD:
+        yield (
+            f"the host gave {withheld:.0%} of the processors to other machines meanwhile:"
+            " numbers are not to be relied on, latencies least of all"
+        )

@@ -21,7 +21,7 @@ from benchmarks.walk_worker import TOLD
 from engine.catalog import Bundle
 from engine.ledger import open_ledger
 from engine.ledger.site import Site
-from workflows import routing, starting, steps
+from workflows import routing, search_attributes, starting, steps
 from workflows.clock import JourneyClock
 from workflows.connection import connect
 from workflows.orders import Act, Intervention
@@ -31,6 +31,8 @@ PATIENCE = timedelta(seconds=60)
 AGAIN_SECONDS = 0.1
 HEAR_AT_ONCE = 100
 AT_ONCE = 32
+BEGUN_SHARE = 0.95
+BEGUN_SECONDS = 300.0
 
 Handle = WorkflowHandle[Any, Any]
 
@@ -79,6 +81,22 @@ class Walkers:
                 await self.start(kind, errand)
 
         await asyncio.gather(*map(one, errands))
+
+    async def all_begun(self) -> None:
+        """Until the worker has taken up all that were started, but for a few that are on the move.
+
+        Raises TimeoutError when that takes minutes.
+        """
+        waiting = (
+            f"WorkflowType = '{KIT}' AND ExecutionStatus = 'Running'"
+            f" AND {search_attributes.WAITING_FOR.name} IS NOT NULL"
+        )
+        async with asyncio.timeout(BEGUN_SECONDS):
+            while True:
+                found = await self.client.count_workflows(waiting)
+                if found.count >= BEGUN_SHARE * len(self.walking):
+                    return
+                await asyncio.sleep(1.0)
 
     async def stop(self) -> None:
         """No more answers; what still walks is terminated."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks import everything, journey_report
+from benchmarks.cores import Share
 from benchmarks.fairness import Beside
 from benchmarks.journey_report import TARGETS, put_together
 from benchmarks.rush import Rushed
@@ -79,6 +80,16 @@ def test_what_does_not_hold_is_said_beside_its_bound() -> None:
     (line,) = (one for one in journey_report.lines(result) if one.startswith(next(iter(TARGETS))))
     assert "0.60" in line
     assert "does not hold" in line
+
+
+def test_a_host_that_gives_the_processors_to_others_is_told() -> None:
+    assert Share(every=100, withheld=5).withheld_until(Share(every=300, withheld=65)) == 0.3
+    robbed = {**a_result(), "machine": {"load_before": 0.1, "withheld": 0.3}}
+    assert any(
+        "30% of the processors to other machines" in line for line in journey_report.lines(robbed)
+    )
+    quiet = {**a_result(), "machine": {"load_before": 0.1, "withheld": 0.001}}
+    assert not any("other machines" in line for line in journey_report.lines(quiet))
 
 
 def test_a_busy_machine_is_told() -> None:
