@@ -58,7 +58,7 @@ def _chi_square(freedom: int) -> float:
     """Its quantile at SURE (E. Wilson and M. Hilferty 1931).
 
     >>> round(_chi_square(9), 1)
-    27.9
+    28.1
     """
     spread = 2 / (9 * freedom)
     return freedom * (1 - spread + NormalDist().inv_cdf(SURE) * spread**0.5) ** 3

@@ -37,7 +37,7 @@ def lift(target: Labels, control: Mask | None) -> Lift | None:
     >>> accepted = np.array([1] * 10 + [0] * 90 + [1] * 20 + [0] * 80)
     >>> found = lift(accepted, made_by_chance)
     >>> found["lift"], round(found["low"], 2), round(found["high"], 2)
-    (1.0, -0.01, 3.04)
+    (1.0, -0.01, 3.05)
     """
     if control is None:
         return None

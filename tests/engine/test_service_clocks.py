@@ -322,7 +322,7 @@ def test_every_step_is_taken_once_in_order_and_only_while_something_is_owed(stor
     order = [(due.began, list(Step).index(due.step), due.level) for due in found]
     assert order == sorted(order)
     for due in found:
-        known = heard(story.clock, *(mark for mark in story.marks if mark.at < due.at))
+        known = heard(story.clock, *(mark for mark in story.marks if mark.at <= due.at))
         late = reading(known, due.at).state is ClockState.BREACHED
         assert late is (due.step is not Step.WARN)
 
