@@ -7,6 +7,7 @@ import pytest
 from benchmarks.hillstrom import TABLE, planted, splits, told, trial_of
 
 
+@pytest.mark.long
 def test_planted_effects_beat_contacting_everyone_and_propensity() -> None:
     found = splits(planted(), count=2)
     for split in found:

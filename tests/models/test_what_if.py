@@ -90,7 +90,9 @@ def expected(bundle: Bundle, decisions: int = 500) -> float:
     return sum(RATES[offer.action] for each in offers for offer in each) / decisions
 
 
-@pytest.mark.parametrize("values", [{"phone": 16.0}, {"fiber": 14.0}])
+@pytest.mark.parametrize(
+    "values", [{"phone": 16.0}, pytest.param({"fiber": 14.0}, marks=pytest.mark.long)]
+)
 def test_intervals_hold_what_the_changed_bundle_would_have_got(
     history: History, values: dict[str, float]
 ) -> None:

@@ -129,8 +129,8 @@ async def test_an_open_complaint_is_over_before_anybody_calls(world: World) -> N
     assert standing.waiting_for == "the end of hold complaint:1"
     await customer.has("complaint.resolved", case="1")
     await customer.ending("complaint:1")
-    await customer.in_stage(PULSE, "about to call")
     await world.until(lambda: "pulse-call" in customer.got)
+    await customer.in_stage(PULSE, "about to call")
 
 
 async def test_a_complaint_that_takes_too_long_leaves_the_customer_in_peace(world: World) -> None:
